@@ -1,0 +1,11 @@
+"""Find the nearest entries of many queries: exact, live (kept up to date) and hierarchical. Knows nothing about labels.
+
+Keys and queries are rows of unit length; the order is (cosine distance, tie), both ascending, so that results never depend
+on the order in which entries were added.
+"""
+
+from parmesan_engine.search.exact import ExactIndex
+from parmesan_engine.search.hierarchical import hierarchical_search
+from parmesan_engine.search.live import LiveSearch
+
+__all__ = ["ExactIndex", "LiveSearch", "hierarchical_search"]

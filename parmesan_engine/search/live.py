@@ -1,0 +1,88 @@
+"""Live search: keep each query's neighbours and, when the memory changes, search only what changed.
+
+Added entries are compared with all queries (one small matrix product) and merged into the few lists they reach; removed
+entries are taken out of the lists, which keep spare neighbours, so that seldom a query must be searched again. By the
+floors of `ranking` the first k always equal those of a full search, bit for bit.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from parmesan_engine.search.distance import pair_distances, score_error, scores
+from parmesan_engine.search.exact import ExactIndex
+from parmesan_engine.search.ranking import FIRST, RankedLists, merge
+from parmesan_engine.types import Neighbors
+
+SLACK = 2  # neighbours kept per neighbour used; removals then seldom need a new search (performance.md)
+QUERY_BLOCK = 2048  # scores of a block stay in the cache
+NEW_BLOCK = 2048  # new entries compared at a time
+
+
+class LiveSearch:
+    """The k nearest entries of a fixed set of queries, kept up to date with an index.
+
+    The owner changes the index first, then tells each live search by `added` or `removed`.
+    queries: (Q, D) unit rows on the index' device.
+    """
+
+    def __init__(self, index: ExactIndex, queries: torch.Tensor, *, k: int,
+                 progress: Callable[[float], None] | None = None) -> None:
+        self.index, self.queries, self.k = index, queries, k
+        self.searched_again = 0  # queries that lost too many neighbours since the start
+        self._lists = index.ranked(queries, k, width=SLACK * k, progress=progress)
+
+    @property
+    def neighbors(self) -> Neighbors:
+        """The current (Q, k) neighbours. The tensors are views: copy them before the next change."""
+        return Neighbors(self._lists.distances[:, : self.k], self._lists.ids[:, : self.k])
+
+    def rows_with(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the queries that have one of `ids` among their k nearest."""
+        return self._marks(ids)[self.neighbors.ids.clamp(min=0)].logical_and_(self.neighbors.ids >= 0).any(1).nonzero().flatten()
+
+    def added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
+        """Take up new entries; return the rows whose lists changed."""
+        changed = [torch.empty(0, dtype=torch.int64, device=self.queries.device)]
+        for start in range(0, len(ids), NEW_BLOCK):
+            part = slice(start, start + NEW_BLOCK)
+            changed += self._added(ids[part], keys[part].contiguous(), ties[part])
+        return torch.unique(torch.cat(changed))
+
+    def removed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Drop entries that the index no longer has; return the rows whose lists changed."""
+        rows = self._lists.drop(self._marks(ids))
+        lost = self._lists.uncertain(self.k)
+        if len(lost):
+            self.searched_again += len(lost)
+            self._lists.put(lost, self.index.ranked(self.queries[lost], self.k, width=self._lists.width))
+        return rows
+
+    def _added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> list[torch.Tensor]:
+        width, error = self._lists.width, score_error(self.queries.shape[1])
+        m = min(width, len(ids))
+        changed = []
+        for start in range(0, len(self.queries), QUERY_BLOCK):
+            queries = self.queries[start : start + QUERY_BLOCK]
+            floor = self._lists.floor_distance[start : start + QUERY_BLOCK]
+            block = scores(queries, keys)
+            rows = (block.amax(1) >= 1 - floor - error).nonzero().flatten()
+            if len(rows) == 0:
+                continue
+            best, columns = block[rows].topk(m, dim=1)
+            new = RankedLists.empty(len(rows), m, self.queries.device)
+            new.distances = pair_distances(queries, keys, rows.repeat_interleave(m), columns.flatten()).reshape(-1, m)
+            new.ties, new.ids = ties[columns], ids[columns]
+            if m < len(ids):
+                new.floor_distance = 1 - best[:, -1] - error
+                new.floor_tie.fill_(FIRST)
+            rows += start
+            self._lists.put(rows, merge(self._lists.rows(rows), new, width))
+            changed.append(rows)
+        return changed
+
+    def _marks(self, ids: torch.Tensor) -> torch.Tensor:
+        top = max(int(ids.max()) + 1 if len(ids) else 0, int(self._lists.ids.max()) + 1, 1)
+        marks = torch.zeros(top, dtype=torch.bool, device=self.queries.device)
+        marks[ids] = True
+        return marks

@@ -1,0 +1,104 @@
+"""Ranked lists of neighbours with a guarantee: what is certainly complete, and up to where. Pure bookkeeping.
+
+For each query a list holds up to `width` entries in ascending (distance, tie). Its *floor* is the promise: every live
+entry that does not come after the floor is in the list. The first k are exact when the k-th does not come after the floor.
+Merging two lists takes the nearer of their floors, so promises survive adding, removing and cutting.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+FIRST, LAST = torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max
+
+
+@dataclass
+class RankedLists:
+    """distances (Q, W) float32, ties (Q, W) int64, ids (Q, W) int64 (-1 and +inf where empty); floor_* (Q,)."""
+
+    distances: torch.Tensor
+    ties: torch.Tensor
+    ids: torch.Tensor
+    floor_distance: torch.Tensor
+    floor_tie: torch.Tensor
+
+    @classmethod
+    def empty(cls, queries: int, width: int, device: torch.device | str) -> "RankedLists":
+        """Return lists of an empty memory: nothing in them, and complete up to infinity."""
+        shape = (queries, width)
+        return cls(
+            torch.full(shape, torch.inf, device=device),
+            torch.full(shape, LAST, dtype=torch.int64, device=device),
+            torch.full(shape, -1, dtype=torch.int64, device=device),
+            torch.full((queries,), torch.inf, device=device),
+            torch.full((queries,), LAST, dtype=torch.int64, device=device),
+        )
+
+    @property
+    def width(self) -> int:
+        return self.distances.shape[1]
+
+    def rows(self, rows: torch.Tensor) -> "RankedLists":
+        """Return a copy of some lists."""
+        return RankedLists(self.distances[rows], self.ties[rows], self.ids[rows], self.floor_distance[rows],
+                           self.floor_tie[rows])
+
+    def put(self, rows: torch.Tensor, lists: "RankedLists") -> None:
+        """Replace some lists."""
+        self.distances[rows], self.ties[rows], self.ids[rows] = lists.distances, lists.ties, lists.ids
+        self.floor_distance[rows], self.floor_tie[rows] = lists.floor_distance, lists.floor_tie
+
+    def sort(self) -> None:
+        """Bring each list into ascending (distance, tie): stable by tie first, then by distance."""
+        order = torch.argsort(self.ties, dim=1, stable=True)
+        order = order.gather(1, torch.argsort(self.distances.gather(1, order), dim=1, stable=True))
+        self.distances, self.ties, self.ids = (a.gather(1, order) for a in (self.distances, self.ties, self.ids))
+
+    def cut(self, width: int) -> None:
+        """Keep the first `width` of each sorted list; the floor moves to the last kept where entries were dropped."""
+        if self.width <= width:
+            return
+        dropped = self.ids[:, width] >= 0
+        self.distances, self.ties, self.ids = (a[:, :width].contiguous() for a in (self.distances, self.ties, self.ids))
+        last_distance, last_tie = self.distances[:, -1], self.ties[:, -1]
+        nearer = dropped & _precedes(last_distance, last_tie, self.floor_distance, self.floor_tie)
+        self.floor_distance = torch.where(nearer, last_distance, self.floor_distance)
+        self.floor_tie = torch.where(nearer, last_tie, self.floor_tie)
+
+    def drop(self, dead: torch.Tensor) -> torch.Tensor:
+        """Remove entries whose id is marked in the (max_id + 1,) bool `dead`; return the rows that changed."""
+        gone = dead[self.ids.clamp(min=0)] & (self.ids >= 0)
+        rows = gone.any(1).nonzero().flatten()
+        lists, gone = self.rows(rows), gone[rows]
+        lists.distances.masked_fill_(gone, torch.inf)
+        lists.ties.masked_fill_(gone, LAST)
+        lists.ids.masked_fill_(gone, -1)
+        lists.sort()
+        self.put(rows, lists)
+        return rows
+
+    def uncertain(self, k: int) -> torch.Tensor:
+        """Return the rows whose first k are not certainly the nearest k (and the memory may hold more)."""
+        k = min(k, self.width)
+        beyond = _precedes(self.floor_distance, self.floor_tie, self.distances[:, k - 1], self.ties[:, k - 1])
+        return (beyond & torch.isfinite(self.floor_distance)).nonzero().flatten()
+
+
+def merge(first: RankedLists, second: RankedLists, width: int) -> RankedLists:
+    """Return the lists of the union of two disjoint sets of entries, cut to `width`."""
+    nearer = _precedes(first.floor_distance, first.floor_tie, second.floor_distance, second.floor_tie)
+    merged = RankedLists(
+        torch.cat([first.distances, second.distances], 1),
+        torch.cat([first.ties, second.ties], 1),
+        torch.cat([first.ids, second.ids], 1),
+        torch.where(nearer, first.floor_distance, second.floor_distance),
+        torch.where(nearer, first.floor_tie, second.floor_tie),
+    )
+    merged.sort()
+    merged.cut(width)
+    return merged
+
+
+def _precedes(distance: torch.Tensor, tie: torch.Tensor, other: torch.Tensor, other_tie: torch.Tensor) -> torch.Tensor:
+    """Return where (distance, tie) comes strictly before (other, other_tie)."""
+    return (distance < other) | ((distance == other) & (tie < other_tie))
