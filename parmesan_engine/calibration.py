@@ -1,0 +1,28 @@
+"""Correct class shares for the balance of the strokes: a person labels rare classes as often as common ones.
+
+The share of each class in *this* sample is estimated from the sample's own shares by expectation maximisation (Saerens,
+Latinne and Decaestecker, Neural Computation 2002), held back towards the memory's shares. Pure; no labels are needed.
+"""
+
+import torch
+
+STRENGTH = 0.3
+ITERATIONS = 20
+FLOOR = 1e-6  # a share of 0 could never recover
+
+
+def calibrate(shares: torch.Tensor, prior: torch.Tensor, *, hold: float = STRENGTH) -> torch.Tensor:
+    """Return (Q, L) calibrated shares of the (Q, L) shares of one sample's nodes; rows that are NaN stay NaN.
+
+    prior: (L,) weight of each class in the memory. hold: 0 believes the sample, 1 changes nothing.
+    """
+    prior = prior.double() / prior.sum() + FLOOR
+    known = torch.isfinite(shares).all(dim=1)
+    likely = (shares[known].double() + FLOOR) / prior
+    estimate = prior
+    for _ in range(ITERATIONS if len(likely) else 0):
+        posterior = likely * estimate
+        posterior = posterior / posterior.sum(dim=1, keepdim=True)
+        estimate = (1 - hold) * posterior.mean(dim=0) + hold * prior
+    result = shares * (estimate / prior).to(shares.dtype)
+    return result / result.sum(dim=1, keepdim=True)

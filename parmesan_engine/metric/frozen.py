@@ -1,0 +1,122 @@
+"""A fitted metric as a value: it maps raw features to keys of unit length and can be stored without pickle."""
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from parmesan_engine.errors import FormatError, ShapeError
+
+MAGIC = b"PMETRIC1"
+MAX_FEATURES = 65_536
+BLOCK = 2_048  # rows per matrix product: always the same shape, so a row never depends on the rows it travels with
+TILE = 32  # columns of a product come in this multiple: narrow products take code paths that depend on the rows
+IDENTITY_TAU, IDENTITY_K = 0.05, 16
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Keys are `lift((features - mean) @ projection)`: append 1, divide by the length.
+
+    With the lift, 1 - cos of two keys is half their squared distance near the data and saturates at 1 far from it.
+
+    mean: (D,) float32; projection: (D, D') float32, the lift scale included.
+    tau: temperature of softmax(-(1 - cos) / tau); k: neighbours that vote.
+    score: mean leave-one-sample-out log-likelihood of classes, or minus the root mean squared error of values
+    (nan: not fitted); fitted: entries it was fitted from.
+    """
+
+    mean: np.ndarray
+    projection: np.ndarray
+    tau: float = IDENTITY_TAU
+    k: int = IDENTITY_K
+    score: float = float("nan")
+    fitted: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "projection"):
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.float32)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if self.mean.ndim != 1 or self.projection.ndim != 2 or len(self.mean) != len(self.projection):
+            raise ShapeError("mean (D,) and projection (D, D')", f"{self.mean.shape} and {self.projection.shape}",
+                             "fit the metric again")
+
+    @classmethod
+    def identity(cls, features: int) -> "Metric":
+        """Return the metric that weighs all `features` alike, for a memory too small to say more."""
+        return cls(np.zeros(features), np.eye(features) * min(1.0, features ** -0.5))
+
+    @property
+    def features(self) -> int:
+        return len(self.mean)
+
+    @property
+    def key_dim(self) -> int:
+        """Length of a key, the lift included."""
+        return self.projection.shape[1] + 1
+
+    @cached_property
+    def id(self) -> str:
+        """12 hex digits of the content: two equal metrics have equal ids, so caches of keys can be named by it."""
+        return hashlib.blake2b(self.to_bytes(), digest_size=6).hexdigest()
+
+    def transform(self, features: torch.Tensor) -> torch.Tensor:
+        """Map (n, D) float32 features to (n, D' + 1) float32 keys of unit length, on the device of `features`.
+
+        Bit for bit a function of each row alone: all products have the same shape, the last block is padded.
+        """
+        if features.ndim != 2 or features.shape[1] != self.features:
+            raise ShapeError(f"(n, {self.features}) features", f"shape {tuple(features.shape)}",
+                             "use the encoder that the memory was made with")
+        mean = torch.tensor(self.mean, device=features.device)
+        projection = torch.zeros((self.features, -(-self.projection.shape[1] // TILE) * TILE), device=features.device)
+        projection[:, : self.projection.shape[1]] = torch.tensor(self.projection)
+        keys = torch.ones((len(features), self.key_dim), dtype=torch.float32, device=features.device)
+        block = torch.zeros((BLOCK, self.features), dtype=torch.float32, device=features.device)
+        for start in range(0, len(features), BLOCK):
+            rows = features[start : start + BLOCK]
+            torch.sub(rows, mean, out=block[: len(rows)])
+            product = block @ projection
+            length = product.square().sum(dim=1, keepdim=True).add_(1.0).sqrt_()
+            keys[start : start + BLOCK, :-1] = (product / length)[: len(rows), : self.key_dim - 1]
+            keys[start : start + BLOCK, -1:] = length.reciprocal()[: len(rows)]
+        return keys
+
+    def to_bytes(self) -> bytes:
+        """Return magic, header length, JSON header, then mean and projection as little-endian float32."""
+        header = json.dumps({"features": self.features, "outputs": self.projection.shape[1], "tau": self.tau,
+                             "k": self.k, "score": None if np.isnan(self.score) else self.score,
+                             "fitted": self.fitted}, sort_keys=True).encode()
+        arrays = b"".join(a.astype("<f4").tobytes() for a in (self.mean, self.projection))
+        return MAGIC + struct.pack("<I", len(header)) + header + arrays
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Metric":
+        """Read what `to_bytes` wrote. Raises FormatError on anything else; never runs what it reads."""
+        try:
+            (size,) = struct.unpack_from("<I", data, len(MAGIC))
+            start = len(MAGIC) + 4 + size
+            header = json.loads(data[len(MAGIC) + 4 : start])
+            features, outputs, k, fitted = (int(header[name]) for name in ("features", "outputs", "k", "fitted"))
+            tau, score = float(header["tau"]), float("nan" if header["score"] is None else header["score"])
+        except (struct.error, ValueError, KeyError, TypeError) as error:
+            raise _unreadable(f"a damaged header ({error})") from error
+        if data[: len(MAGIC)] != MAGIC:
+            raise _unreadable(f"{data[: len(MAGIC)]!r} at the start")
+        if not (0 < features <= MAX_FEATURES and 0 < outputs <= MAX_FEATURES and k > 0 and fitted >= 0):
+            raise _unreadable(f"{features} features, {outputs} outputs, k = {k}, fitted on {fitted}")
+        if len(data) - start != 4 * features * (outputs + 1):
+            raise _unreadable(f"{len(data) - start} bytes of numbers instead of {4 * features * (outputs + 1)}")
+        numbers = np.frombuffer(data, "<f4", offset=start)
+        if not (np.isfinite(numbers).all() and np.isfinite(tau) and tau > 0):
+            raise _unreadable("numbers that are not finite")
+        return cls(numbers[:features], numbers[features:].reshape(features, outputs), tau, k, score, fitted)
+
+
+def _unreadable(got: str) -> FormatError:
+    return FormatError("a metric written by this program", got, "fit the metric again")

@@ -1,0 +1,92 @@
+"""The metric is a pure function of the set of entries, finds the features that count, and survives poor memories."""
+
+import numpy as np
+import pytest
+import torch
+
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
+from parmesan_engine.metric import Metric, fit
+
+
+def entries(n=600, features=6, samples=8, classes=3, seed=0):
+    """Labels depend on feature 0 only."""
+    rng = np.random.default_rng(seed)
+    keys = rng.normal(size=(n, features)).astype(np.float32)
+    classes_of = np.clip((keys[:, 0] * 1.2 + 1.5).astype(int), 0, classes - 1)
+    return {"keys": keys, "labels": np.eye(classes, dtype=np.float32)[classes_of], "ties": rng.integers(-2**62, 2**62, n),
+            "sample_codes": rng.integers(0, samples, n), "groups": ("a", "b") + ("c",) * (features - 2)}
+
+
+def reordered(e, order):
+    return {name: value if name == "groups" else value[order] for name, value in e.items()}
+
+
+def test_row_order_changes_no_bit():
+    e = entries()
+    shuffled = reordered(e, np.random.default_rng(1).permutation(len(e["keys"])))
+    shuffled["sample_codes"] = 100 - shuffled["sample_codes"]  # names of samples do not matter, only which are equal
+    assert fit(**e).to_bytes() == fit(**shuffled).to_bytes()
+
+
+def test_the_feature_that_decides_gets_the_weight():
+    metric = fit(**entries())
+    weight = np.linalg.norm(metric.projection, axis=1)
+    assert weight[0] > 3 * weight[1:].max()
+
+
+def test_regression_finds_its_feature():
+    e = entries()
+    e["labels"] = e["keys"][:, 1:2] * 1000 + 5000
+    weight = np.linalg.norm(fit(**e, kind="regression").projection, axis=1)
+    assert weight[1] > 3 * np.delete(weight, 1).max()
+
+
+@pytest.mark.parametrize("poor", ["one entry", "one class", "one sample", "constant features", "duplicates"])
+def test_poor_memories_give_a_finite_metric(poor):
+    e = entries(n=40)
+    if poor == "one entry":
+        e = reordered(e, slice(0, 1))
+    elif poor == "one class":
+        e["labels"][:] = [1, 0, 0]
+    elif poor == "one sample":
+        e["sample_codes"][:] = 3
+    elif poor == "constant features":
+        e["keys"][:, 1:] = 2.0
+    elif poor == "duplicates":
+        e = reordered(e, np.zeros(40, int))
+    metric = fit(**e)
+    keys = metric.transform(torch.tensor(entries(seed=2)["keys"]))
+    assert torch.isfinite(keys).all() and np.isfinite(metric.tau) and metric.tau > 0
+    assert len(torch.unique(keys, dim=0)) == len(keys)  # it did not collapse
+
+
+def test_keys_do_not_depend_on_the_rows_they_travel_with():
+    metric, x = fit(**entries()), torch.tensor(entries(n=5000, seed=3)["keys"])
+    keys, order = metric.transform(x), torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(metric.transform(x[order]), keys[order])
+    for n in (1, 2, 37):
+        assert torch.equal(metric.transform(x[100 : 100 + n]), keys[100 : 100 + n])
+    assert torch.allclose(keys.norm(dim=1), torch.ones(len(x)), atol=1e-6)
+
+
+def test_bytes_come_back_equal_and_damage_is_refused():
+    metric = fit(**entries())
+    data = metric.to_bytes()
+    assert Metric.from_bytes(data).to_bytes() == data and Metric.from_bytes(data).id == metric.id
+    assert Metric.identity(4).id != Metric.identity(5).id
+    assert Metric.from_bytes(Metric.identity(4).to_bytes()).id == Metric.identity(4).id
+    damaged = [b"", data[:10], data[:-1], data + b"\0", b"X" + data[1:], data[:-4] + np.float32(np.nan).tobytes(),
+               data.replace(b'"k"', b'"q"'), data[:8] + b"\xff\xff\xff\xff" + data[12:]]
+    for bad in damaged:
+        with pytest.raises(FormatError):
+            Metric.from_bytes(bad)
+
+
+def test_wrong_arguments_are_named():
+    e = entries()
+    with pytest.raises(EmptyMemoryError):
+        fit(**reordered(e, slice(0, 0)))
+    with pytest.raises(ShapeError):
+        fit(**{**e, "groups": ("a",)})
+    with pytest.raises(ShapeError):
+        Metric.identity(4).transform(torch.zeros(3, 5))
