@@ -57,6 +57,7 @@ class ExactIndex:
             raise ShapeError(f"({len(ids)}, {self.channels}) keys", f"{tuple(keys.shape)}", "give one key per id")
         if len(ids) == 0:
             return
+        ids = ids.to(self.device)
         total = self._count + len(ids)
         if total > len(self._keys):
             self._grow(int(total * HEADROOM) + 1024)
@@ -85,6 +86,11 @@ class ExactIndex:
         self._slots[self._ids[holes]] = holes
         self._slots[ids] = -1
         self._count = left
+
+    def lookup(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the (n, D) keys and (n,) ties of entries in the index."""
+        slots = self._slots[ids.to(self.device)]
+        return self._keys[slots], self._ties[slots]
 
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:
         """Return the k nearest entries of each of (Q, D) unit queries; rows are filled up with -1 where N < k."""

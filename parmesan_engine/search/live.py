@@ -37,9 +37,16 @@ class LiveSearch:
         """The current (Q, k) neighbours. The tensors are views: copy them before the next change."""
         return Neighbors(self._lists.distances[:, : self.k], self._lists.ids[:, : self.k])
 
+    def rows(self, rows: torch.Tensor) -> Neighbors:
+        """Return a copy of the (n, k) current neighbours of some queries."""
+        return Neighbors(self._lists.distances[rows, : self.k], self._lists.ids[rows, : self.k])
+
     def rows_with(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the queries that have one of `ids` among their k nearest."""
-        return self._marks(ids)[self.neighbors.ids.clamp(min=0)].logical_and_(self.neighbors.ids >= 0).any(1).nonzero().flatten()
+        if len(ids) == 0:
+            return ids
+        current = self.neighbors.ids
+        return (self._marks(ids)[current.clamp(min=0)] & (current >= 0)).any(1).nonzero().flatten()
 
     def added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
         """Take up new entries; return the rows whose lists changed."""
@@ -51,6 +58,8 @@ class LiveSearch:
 
     def removed(self, ids: torch.Tensor) -> torch.Tensor:
         """Drop entries that the index no longer has; return the rows whose lists changed."""
+        if len(ids) == 0:
+            return ids
         rows = self._lists.drop(self._marks(ids))
         lost = self._lists.uncertain(self.k)
         if len(lost):

@@ -1,0 +1,168 @@
+"""PARMESAN on one screen: encode once, search what changed, transfer labels, pass messages.
+
+    set_sample   encoder -> pyramid -> metric -> queries -> live search        (once per sample; seconds)
+    apply        memory delta -> index, live searches, votes                   (per gesture; milliseconds)
+    predict      votes -> class prior -> message passing -> full resolution    (per gesture; milliseconds)
+
+Knows no files and no user interface. Reads a memory (or a checked-out version of one) and never changes it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from parmesan_engine.calibration import calibrate
+from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.memory import MemoryView
+from parmesan_engine.message_passing import Affinity, affinity, refine
+from parmesan_engine.metric import Metric
+from parmesan_engine.registry import recipe_of
+from parmesan_engine.resample import to_pixels
+from parmesan_engine.search import ExactIndex, LiveSearch
+from parmesan_engine.tables import EntryTables
+from parmesan_engine.transduction import conflict, spread, transfer, votes
+from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sample, TaskSpec
+
+log = logging.getLogger(__name__)
+LOAD_BLOCK = 65536  # entries transformed at a time
+UNKNOWN = 0.999  # novelty from which the memory abstains: the nearest example is as far as two random examples
+
+
+@dataclass
+class SampleState:
+    """One sample held ready: its features, its current neighbours and their answers (one row per node)."""
+
+    pyramid: FeaturePyramid
+    queries: torch.Tensor
+    live: LiveSearch
+    listen: Affinity
+    answers: torch.Tensor
+    conflict: torch.Tensor
+    nearest: torch.Tensor
+    changed: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+class Predictor:
+    """Predicts samples from a memory.
+
+    encoder: gives `encode(sample) -> FeaturePyramid`; memory: entries to transfer from; metric: maps features to keys.
+    k: neighbours that vote (None: as the metric was fitted); steps, lam: rounds of message passing and how much to listen.
+    """
+
+    def __init__(self, encoder, memory: MemoryView, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 2,
+                 lam: float = 0.5, device: str = "cpu") -> None:
+        self.encoder, self.memory, self.metric, self.task = encoder, memory, metric, task
+        self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, torch.device(device)
+        self.index = ExactIndex(channels=metric.key_dim, device=device)
+        self.tables = EntryTables(task.label_dim, self.device)
+        self.states: dict[str, SampleState] = {}
+        self.version = memory.version
+        self._enter(memory.ids)
+
+    def set_sample(self, name: str, sample: Sample, *, stride: int | None = None,
+                   progress: Callable[[float], None] | None = None) -> SampleState:
+        """Encode a sample, find its neighbours, and hold it ready under `name`. Raises EmptyMemoryError."""
+        halves = (lambda f: progress(f / 2), lambda f: progress(0.5 + f / 2)) if progress else (None, None)
+        pyramid = self.encoder.encode(sample, stride=stride, progress=halves[0])
+        return self.set_pyramid(name, pyramid, progress=halves[1], notes=sample.notes)
+
+    def set_pyramid(self, name: str, pyramid: FeaturePyramid, *, progress: Callable[[float], None] | None = None,
+                    notes: tuple[str, ...] = ()) -> SampleState:
+        """As `set_sample`, for features that are at hand already."""
+        if len(self.index) == 0:
+            raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
+        fine = pyramid.levels[0]
+        queries = self.metric.transform(fine.keys.to(self.device))
+        listen = affinity(queries, fine.grid, tau=self.metric.tau)
+        live = LiveSearch(self.index, queries, k=self.k, progress=progress)
+        none = torch.zeros(len(queries), device=self.device)
+        state = SampleState(pyramid, queries, live, listen, none.new_zeros(len(queries), self.task.label_dim), none.clone(),
+                            none.clone(), notes=notes)
+        self._answer(state, torch.arange(len(queries), device=self.device))
+        self.states[name] = state
+        return state
+
+    def apply(self, delta: MemoryDelta) -> int:
+        """Take up a change of the memory in the index and in every held sample; return how many nodes changed."""
+        removed, modified = (torch.from_numpy(ids).to(self.device) for ids in (delta.removed, delta.modified))
+        added = torch.from_numpy(delta.added).to(self.device)
+        self.index.remove(removed)
+        self._enter(delta.added)
+        keys, ties = self.index.lookup(added)
+        self._tabulate(delta.modified)
+        total = 0
+        for state in self.states.values():
+            rows = [state.live.removed(removed), state.live.added(added, keys, ties), state.live.rows_with(modified)]
+            changed = torch.unique(torch.cat(rows))
+            self._answer(state, changed)
+            state.changed = len(changed)
+            total += len(changed)
+        self.version = delta.after
+        return total
+
+    def set_task(self, task: TaskSpec) -> None:
+        """Take up renamed or added classes; answers already given keep their columns."""
+        added = task.label_dim - self.task.label_dim
+        self.task = task
+        self.tables.widen(task.label_dim)
+        for state in self.states.values():
+            state.answers = torch.nn.functional.pad(state.answers, (0, max(added, 0)))
+
+    def predict(self, name: str) -> Prediction:
+        """Return the prediction of a held sample from its current neighbours."""
+        start = time.perf_counter()
+        if len(self.index) == 0:
+            raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
+        state = self.states[name]
+        fine, shape = state.pyramid.levels[0], state.pyramid.spatial_shape
+        novelty = (state.nearest / self.metric.reach).clamp(0, 1)
+        labels = values = probabilities = None
+        if self.task.kind == "segmentation":
+            answers = refine(calibrate(state.answers), state.listen, steps=self.steps, lam=self.lam)
+            full = to_pixels(answers, fine, shape)  # (classes, *spatial)
+            probabilities = full.numpy(force=True)
+            labels = full.argmax(0).to(torch.int16).numpy(force=True)
+        else:
+            answers = refine(state.answers, state.listen, steps=self.steps, lam=self.lam)
+            values = to_pixels(answers, fine, shape)[0].numpy(force=True)
+        maps = to_pixels(torch.stack([state.conflict, novelty], 1), fine, shape).numpy(force=True)
+        unknown = maps[1] >= UNKNOWN
+        if labels is not None:
+            labels[unknown] = -1
+        else:
+            values[unknown] = np.nan
+        return Prediction(self.task, labels, probabilities, values, maps[0], maps[1], self.version, self.metric.id,
+                          recipe_of(self.encoder), len(self.index), time.perf_counter() - start, state.changed, state.notes)
+
+    def _enter(self, ids: np.ndarray) -> None:
+        """Transform entries and put them into index and tables, a block at a time."""
+        for start in range(0, len(ids), LOAD_BLOCK):
+            part = ids[start : start + LOAD_BLOCK]
+            keys = self.metric.transform(torch.from_numpy(self.memory.keys(part)).to(self.device))
+            self.index.add(torch.from_numpy(part), keys, torch.from_numpy(self.memory.ties(part)).to(self.device))
+            self._tabulate(part)
+
+    def _tabulate(self, ids: np.ndarray) -> None:
+        if len(ids):
+            labels, weights = (torch.from_numpy(a).to(self.device) for a in (self.memory.labels(ids), self.memory.weights(ids)))
+            self.tables.put(torch.from_numpy(ids).to(self.device), labels, weights)
+
+    def _answer(self, state: SampleState, rows: torch.Tensor) -> None:
+        """Vote again at some nodes."""
+        if len(rows) == 0:
+            return
+        neighbors = state.live.rows(rows)
+        shares = votes(neighbors, self.tables.weights, self.metric.tau)
+        answers = transfer(neighbors, shares, self.tables.labels)
+        state.answers[rows] = answers
+        state.nearest[rows] = neighbors.distances[:, 0]
+        if self.task.kind == "segmentation":
+            state.conflict[rows] = conflict(answers)
+        else:
+            sigma = spread(neighbors, shares, self.tables.labels, answers)
+            state.conflict[rows] = sigma / (sigma + answers[:, 0].abs() + 1e-6)
