@@ -1,0 +1,9 @@
+"""Encoders turn a sample into a feature pyramid. They know nothing about memories, labels or screens."""
+
+from parmesan_engine.encoders.filter_bank import FilterBank
+from parmesan_engine.registry import Registry
+
+ENCODERS = Registry("encoder")
+ENCODERS.register("filter_bank")(FilterBank)
+
+__all__ = ["ENCODERS", "FilterBank"]
