@@ -1,0 +1,107 @@
+"""Append-only rows of float32 on disk (or in RAM). Which rows count is the manifest's business: rows past it are debris."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from parmesan_engine.errors import StoreError
+
+ITEM_BYTES = 4
+ERASE_ROWS = 1 << 14
+
+
+class KeyFile:
+    """Rows of `channels` little-endian float32 in one file. Reading maps the file; it is never copied as a whole."""
+
+    def __init__(self, path: Path, channels: int, create: bool) -> None:
+        self.path, self.channels, self.row_bytes = path, channels, channels * ITEM_BYTES
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
+        self._map = np.empty((0, channels), np.float32)
+
+    @property
+    def rows(self) -> int:
+        """Whole rows in the file, committed or not."""
+        return os.fstat(self._file).st_size // self.row_bytes
+
+    def write(self, first: int, keys: np.ndarray) -> None:
+        """Write (n, channels) rows from row `first` on. Durable only after `sync`."""
+        self._write_bytes(np.ascontiguousarray(keys, "<f4").data.cast("B") if keys.size else b"", first * self.row_bytes)
+
+    def _write_bytes(self, data: memoryview | bytes, offset: int) -> None:
+        done = 0
+        while done < len(data):  # one call writes at most 2 GiB
+            done += os.pwrite(self._file, data[done:], offset + done)
+
+    def sync(self) -> None:
+        os.fdatasync(self._file)
+
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        """Return a fresh (n, channels) float32 array of rows `ids`, which the caller has checked."""
+        if not len(ids):
+            return np.empty((0, self.channels), np.float32)
+        if int(ids.max()) >= len(self._map):
+            self._map = self._mapped(int(ids.max()) + 1)
+        if ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
+            return self._map[ids[0]:ids[-1] + 1].copy()
+        return self._map.take(ids, axis=0)
+
+    def _mapped(self, needed: int) -> np.ndarray:
+        rows = self.rows
+        if rows < needed:
+            raise StoreError(f"{needed} rows in {self.path.name}", f"{rows} rows", "restore the memory folder from a backup")
+        return np.asarray(np.memmap(self.path, "<f4", "r", shape=(rows, self.channels)))
+
+    def erase(self, runs: np.ndarray) -> None:
+        """Overwrite the rows in (runs, 2) half-open ranges with zeros, durably."""
+        for start, stop in runs.tolist():
+            for first in range(start, stop, ERASE_ROWS):
+                count = min(ERASE_ROWS, stop - first)
+                self._write_bytes(bytes(count * self.row_bytes), first * self.row_bytes)
+        self.sync()
+
+    def cut(self, rows: int) -> None:
+        """Drop what a killed writer left behind row `rows`. The caller holds the write lock."""
+        if os.fstat(self._file).st_size > rows * self.row_bytes:
+            os.ftruncate(self._file, rows * self.row_bytes)
+            self.sync()
+
+    def close(self) -> None:
+        self._map = np.empty((0, self.channels), np.float32)
+        os.close(self._file)
+
+
+class KeyArray:
+    """The same rows in RAM, for memories without a folder."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels, self.row_bytes = channels, channels * ITEM_BYTES
+        self._rows = np.zeros((0, channels), np.float32)
+
+    @property
+    def rows(self) -> int:
+        return len(self._rows)
+
+    def write(self, first: int, keys: np.ndarray) -> None:
+        end = first + len(keys)
+        if end > len(self._rows):
+            grown = np.zeros((max(end, len(self._rows) * 3 // 2), self.channels), np.float32)
+            grown[:first] = self._rows[:first]
+            self._rows = grown
+        self._rows[first:end] = keys
+
+    def sync(self) -> None:
+        """RAM has nothing to wait for."""
+
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        return self._rows.take(ids, axis=0)
+
+    def erase(self, runs: np.ndarray) -> None:
+        for start, stop in runs.tolist():
+            self._rows[start:stop] = 0
+
+    def cut(self, rows: int) -> None:
+        self._rows = self._rows[:rows].copy()
+
+    def close(self) -> None:
+        self._rows = self._rows[:0]

@@ -1,0 +1,299 @@
+"""The memory: labelled features with provenance, durable and versioned. Verbs change it and say what they changed."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parmesan_engine.errors import EmptyMemoryError, LimitError, ShapeError, StoreError, UnknownNameError
+from parmesan_engine.memory import purge
+from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
+from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
+from parmesan_engine.memory.commits import Committer, Plan
+from parmesan_engine.memory.hashing import blake, digest_sum, entry_digests, origin_digest, version_of
+from parmesan_engine.memory.history import change_between, find_version
+from parmesan_engine.memory.keyfile import KeyArray, KeyFile
+from parmesan_engine.memory.manifest import FILE_NAME, Manifest, store_errors
+from parmesan_engine.memory.reading import Checkout, difference, mark
+from parmesan_engine.memory.records import Change, Modified, Receipt, VersionRecord
+from parmesan_engine.memory.verify import problems_of
+from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
+
+CHUNK_ROWS = 1 << 16  # rows whose labels and coordinates lie in one block of the manifest
+KEY_FILE, COARSE_FILE = "keys.f32", "coarse.f32"
+
+
+class Memory(Committer):
+    """Entries, their versions, and the verbs add, modify, remove, unlearn, undo, redo, restore, set_task.
+
+    Every verb is one transaction, is durable when it returns, and returns a MemoryDelta. Nothing is stored on an error.
+    """
+
+    @classmethod
+    def create(cls, path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dict[str, Any],
+               novelty: float = 0.0) -> "Memory":
+        """Make an empty memory in folder `path`, or in RAM when None. Raises StoreError when there is one already.
+
+        channels: width of a key; encoder: recipe that the keys come from; novelty: cosine distance in [0, 2) up to which an
+        entry with the same label as a kept one is held back, 0 to keep all.
+        """
+        if channels < 1 or not 0 <= novelty < 2:
+            raise LimitError("at least 1 channel and a novelty in [0, 2)", f"{channels} and {novelty}", "check the arguments")
+        folder = None if path is None else Path(path)
+        meta = {"channels": str(channels), "novelty": repr(float(novelty)), "encoder": json.dumps(encoder),
+                "task": json.dumps(task_to_json(task))}
+        record = VersionRecord(version_of(0, novelty), 0, time.time(), "create", "", 0, 0, 0, "", None, "")
+        with store_errors(str(path)):
+            if folder:
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in (KEY_FILE, COARSE_FILE):
+                    KeyFile(folder / name, channels, create=True).close()
+            manifest = Manifest(folder)
+            if manifest.exists:
+                manifest.close()
+                raise StoreError("a folder without a memory", f"{path}, which holds one", "open it, or choose another folder")
+            manifest.create(meta, record)
+            if folder is None:
+                return cls(None, manifest, KeyArray(channels), KeyArray(channels))
+            manifest.close()
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Memory":
+        """Open the memory in a folder at its newest version; finishes an interrupted unlearn. Raises StoreError, VersionError."""
+        folder = Path(path)
+        with store_errors(str(path)):
+            if not (folder / FILE_NAME).is_file():
+                raise StoreError(f"a memory at {path}", "no manifest there", "create one, or check the path")
+            manifest = Manifest(folder)
+            if not manifest.exists:
+                manifest.close()
+                raise StoreError(f"a memory at {path}", "one whose creation was cut short", "create it again")
+            channels = manifest.meta_json("channels")
+            return cls(folder, manifest, *(KeyFile(folder / name, channels, create=False) for name in (KEY_FILE, COARSE_FILE)))
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """The recipe of the encoder that made the keys."""
+        with self._lock, self._storing():
+            return self._manifest.meta_json("encoder")
+
+    @property
+    def path(self) -> Path | None:
+        return self._folder
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files, or of the same content in RAM."""
+        with self._lock, self._storing():
+            return sum(keys.rows * keys.row_bytes for keys in (self._keys, self._coarse)) + self._manifest.size()
+
+    def add(self, batches: list[EntryBatch], *, remove: np.ndarray | None = None, author: str = "", gesture: str = "") -> MemoryDelta:
+        """Learn batches and take out entries `remove`, as one version. Gesture and author default to the first batch's."""
+        checked = [check_batch(batch, self.channels, self._task) for batch in batches]
+        author = author or (batches[0].author if batches else "")
+        gesture = gesture or (batches[0].gesture if batches else "")
+        return self._write("add", lambda: self._plan_add(batches, checked, remove), author, gesture)
+
+    def _plan_add(self, batches: list[EntryBatch], checked: list[dict[str, np.ndarray]], remove: np.ndarray | None) -> Plan:
+        entries = self._entries
+        first, coarse_first, chunks, fresh = entries.rows, entries.coarse_rows, [], 0
+        widths = {arrays["coordinates"].shape[1] for arrays in checked} | ({entries.coordinates.shape[1]} if entries.rows else set())
+        if len(widths) > 1:
+            raise ShapeError("coordinates with one number of axes in all entries", f"{sorted(widths)}", "use one memory per dimensionality")
+        removed = self._stored_ids(np.empty(0, np.int64) if remove is None else remove)
+        for batch, arrays in zip(batches, checked, strict=True):
+            rows, coarse_rows = len(arrays["keys"]), len(arrays["coarse"])
+            if first + rows > MAX_ROWS:
+                raise LimitError(f"at most {MAX_ROWS} entries", f"{first + rows}", "start another memory")
+            if rows:
+                new, total = self._chunks_of(batch, arrays, first, coarse_first)
+                self._keys.write(first, arrays["keys"])
+                self._coarse.write(coarse_first, arrays["coarse"])
+                chunks, fresh = chunks + new, fresh + total
+                first, coarse_first = first + rows, coarse_first + coarse_rows
+        if chunks:
+            self._keys.sync()
+            self._coarse.sync()
+        return Plan(Change(np.arange(entries.rows, first), removed), chunks, fresh)
+
+    def _chunks_of(self, batch: EntryBatch, arrays: dict[str, np.ndarray], first: int, coarse_first: int) -> tuple[list, int]:
+        """Return the (fields, data) of the blocks a batch is stored in, and the digest sum of its entries."""
+        rows, coarse_rows, seq = len(arrays["keys"]), len(arrays["coarse"]), self._seq + 1
+        origins = np.broadcast_to(origin_digest(batch.sample_hash, batch.source, batch.author), (rows, 16))
+        digests = entry_digests(origins, arrays["keys"], arrays["coordinates"], arrays["labels"], arrays["weights"])
+        names = [self._manifest.intern(name) for name in (batch.sample_id, batch.sample_hash, batch.gesture, batch.author, batch.source)]
+        columns = {"labels": arrays["labels"], "coordinates": arrays["coordinates"], "weights": arrays["weights"],
+                   "parents": arrays["parents"] + coarse_first, "digests": digests}
+        chunks = []
+        for start in range(0, rows, CHUNK_ROWS):
+            part = {name: column[start:start + CHUNK_ROWS] for name, column in columns.items()}
+            fields = (first + start, len(part["labels"]), seq, *names, float(batch.time), int(batch.experience), coarse_first, coarse_rows)
+            chunks.append((fields, pack(part)))
+        return chunks, digest_sum(digests)
+
+    def _stored_ids(self, ids: np.ndarray) -> np.ndarray:
+        """Return ids ascending and unique. Raises UnknownNameError unless this version stores all of them."""
+        ids = np.unique(self._checked(ids))
+        missing = ids[~self._entries.stored[ids]]
+        if len(missing):
+            raise UnknownNameError("ids of entries in this version", f"{missing[0]}, which was removed", "ask the memory for its ids again")
+        return ids
+
+    def modify(self, ids: np.ndarray, labels: np.ndarray | None = None, weights: np.ndarray | None = None, *,
+               author: str = "", gesture: str = "") -> MemoryDelta:
+        """Give entries new (n, L) labels, new (n,) weights, or both. Entries that already have them are left alone."""
+        return self._write("modify", lambda: self._plan_modify(np.atleast_1d(np.asarray(ids)), labels, weights), author, gesture)
+
+    def _plan_modify(self, given: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Plan:
+        ids, entries = self._stored_ids(given), self._entries
+        if len(ids) != len(given):
+            raise ShapeError("each id once", f"{len(given)} ids, {len(ids)} different", "drop the repeated ones")
+        order = np.argsort(given, kind="stable")
+        old_labels, old_weights = self.labels(ids), entries.weights[ids]
+        new_labels = old_labels if labels is None else check_labels(labels, len(ids), self._task)[order]
+        new_weights = old_weights if weights is None else check_weights(weights, len(ids))[order]
+        chunks = entries.chunk_table[entries.chunk_of(ids)]
+        origins = np.empty((len(ids), 16), np.uint8)
+        for codes in np.unique(chunks[["sample_hash", "source", "author"]]):
+            same = chunks[["sample_hash", "source", "author"]] == codes
+            origins[same] = origin_digest(*(entries.names[int(code)] for code in codes))
+        digests = entry_digests(origins, self._keys.read(ids), entries.coordinates[ids], new_labels, new_weights)
+        modified = Modified(ids, old_labels, new_labels, old_weights, new_weights, entries.digests[ids], digests)
+        return Plan(Change(modified=modified.only((digests != modified.digests_before).any(axis=1))))
+
+    def remove(self, ids: np.ndarray, *, author: str = "", gesture: str = "") -> MemoryDelta:
+        """Take entries out. History keeps them, undo brings them back; see `unlearn`."""
+        return self._write("remove", lambda: Plan(Change(removed=self._stored_ids(ids))), author, gesture)
+
+    def undo(self, *, author: str = "") -> MemoryDelta:
+        """Revert the newest change that is not undone, whoever made it. Raises VersionError."""
+        return self._write("undo", lambda: self._plan_inverse(self._stack.to_undo()), author)
+
+    def redo(self, *, author: str = "") -> MemoryDelta:
+        """Revert the newest undo. Raises VersionError when something else was changed since."""
+        return self._write("redo", lambda: self._plan_inverse(self._stack.to_redo()), author)
+
+    def _plan_inverse(self, seq: int) -> Plan:
+        return Plan(self._manifest.change(seq).inverse(), undoes=seq)
+
+    def set_task(self, task: TaskSpec, *, author: str = "") -> MemoryDelta:
+        """Rename, recolour or add classes. Entries stay as they are; label rows are padded with zeros."""
+        return self._write("set_task", lambda: self._plan_task(task), author)
+
+    def _plan_task(self, task: TaskSpec) -> Plan:
+        used = self._entries.labels[self._entries.stored, task.label_dim:].any()
+        if task.kind != self._task.kind or used:
+            raise ShapeError(f"a {self._task.kind} task with all classes that examples have", f"{task.kind}, {task.label_dim} columns",
+                             "remove the examples of a class before the class")
+        before, after = task_to_json(self._task), task_to_json(task)
+        return Plan(Change() if before == after else Change(task_before=before, task_after=after))
+
+    def restore(self, version: str, *, author: str = "") -> MemoryDelta:
+        """Make the content of an older version the newest version. Undo takes it back. Raises VersionError."""
+        return self._write("restore", lambda: self._plan_restore(version), author)
+
+    def _plan_restore(self, version: str) -> Plan:
+        then = self.checkout(version)
+        change = change_between(self._entries, then._entries)
+        before, after = task_to_json(self._task), task_to_json(then.task)
+        if before != after:
+            change = Change(change.added, change.removed, change.modified, before, after)
+        return Plan(change)
+
+    def checkout(self, version: str) -> Checkout:
+        """Return a read-only view of a version, given by its hash or at least 6 digits of it. Raises VersionError."""
+        with self._lock, self._storing():
+            self._check_not_purged()
+            seq = find_version(self._records, version).seq
+            entries, task = self._entries.copy(), task_to_json(self._task)
+            for later in range(self._seq, seq, -1):
+                change = self._manifest.change(later).inverse()
+                entries.apply(change)
+                task = change.task_after or task
+            entries.activate(self._active_of(entries))
+            return Checkout(entries, task_from_json(task), self._keys, self._coarse, self._novelty, self._purge_epoch)
+
+    def unlearn(self, ids: np.ndarray, reason: str = "", *, author: str = "") -> tuple[MemoryDelta, Receipt]:
+        """Remove entries for good: from all versions and from the bytes on disk. Cannot be undone.
+
+        ids may be of removed entries too: `select(..., removed=True)` finds all that history holds of a source. The reason is
+        kept as a digest only. Raises EmptyMemoryError when there are no ids.
+        """
+        with self._lock, self._storing():
+            with self._manifest.transaction():
+                self._catch_up()
+                ids = np.unique(self._checked(ids))
+                if not len(ids):
+                    raise EmptyMemoryError("entries to unlearn", "none", "check the selection")
+                before, old = mark(self), self._entries
+                receipt = self._scrub(ids, reason, author)
+            self._known_epoch = -1
+            with self._manifest.reading():
+                self._load()
+            kept_texts = [self._manifest.meta("encoder"), self._manifest.meta("task"), *(json.dumps(task_to_json(self._task)),)]
+            needles = purge.needles_of(old, list(self._entries.names.values()), kept_texts, ids)
+            receipts = purge.finish(self._manifest, self._keys, self._coarse, self._folder, needles)
+            return self._hand_over(difference(before, mark(self), "unlearn")), Receipt(**(receipts or [receipt])[-1])
+
+    def _scrub(self, ids: np.ndarray, reason: str, author: str) -> dict:
+        """Take rows out of the log and note that the files still hold them; within a transaction. Returns the receipt so far."""
+        entries, now = self._entries, time.time()
+        stored = ids[entries.stored[ids]]
+        total, count = entries.total - digest_sum(entries.digests[stored]), entries.count - len(stored)
+        removed = np.sort(entries.digests[ids].view("<u8").reshape(-1, 2).view("V16").ravel()).tobytes()
+        receipt = Receipt(now, author, blake(reason.encode()).hex(), len(ids), blake(removed).hex(), self.version,
+                          version_of(total, self._novelty), False)
+        coarse = purge.scrub(self._manifest, ids, self._novelty)
+        record = VersionRecord(receipt.version_after, self._seq + 1, now, "unlearn", author, count, 0, len(ids), "", None, "")
+        self._manifest.insert_version(record, Change(), total)
+        self._manifest.set_meta("epoch", str(self._known_epoch + 1))
+        self._manifest.insert_purge(record.seq, pack({"rows": ids_to_runs(ids), "coarse": coarse}, asdict(receipt)))
+        return asdict(receipt)
+
+    def refresh(self) -> MemoryDelta:
+        """Move to the newest version that any process has committed."""
+        with self._lock, self._storing():
+            with self._manifest.reading():
+                self._catch_up()
+            return self._hand_over(self._no_change("refresh"))
+
+    def history(self) -> list[VersionRecord]:
+        """Return all versions, oldest first."""
+        with self._lock:
+            return list(self._records)
+
+    def receipts(self) -> list[Receipt]:
+        """Return the receipts of all finished unlearns, oldest first."""
+        with self._lock, self._storing():
+            return [Receipt(**data) for data in self._manifest.receipts()]
+
+    def verify(self) -> list[str]:
+        """Check files, digests and history against each other; return the problems in words, none when all is well."""
+        with self._lock, self._storing():
+            with self._manifest.reading():
+                self._catch_up()
+                return problems_of(self._manifest, self._keys, self._coarse, self._entries, self._novelty)
+
+    def blockers(self, ids: np.ndarray) -> np.ndarray:
+        """Return for each entry the id of the kept entry that holds it back, -1 for active ones."""
+        with self._lock:
+            out = np.full(self._entries.rows, -1, np.int64)
+            stored = np.flatnonzero(self._entries.stored)
+            if self._novelty:
+                found = self._consolidated(self._entries, stored)[1]
+                out[stored] = np.where(found >= 0, stored[found], -1)
+            return out[self._checked(ids)]
+
+    def save_metric(self, blob: bytes, fitted_on: str) -> None:
+        """Store a fitted metric and the version it was fitted on. It is no part of the content hash."""
+        with self._lock, self._storing(), self._manifest.transaction():
+            self._manifest.set_metric(blob, fitted_on)
+
+    def load_metric(self) -> tuple[bytes, str] | None:
+        """Return (blob, version it was fitted on), None when there is none or its version held entries since unlearned."""
+        with self._lock, self._storing():
+            return self._manifest.metric()

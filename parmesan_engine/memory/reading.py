@@ -1,0 +1,232 @@
+"""Reading one version of a memory: the same for the current version (`Memory`) and an older one (`Checkout`)."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
+from parmesan_engine.memory.entries import Entries
+from parmesan_engine.memory.hashing import ties_of, version_of
+from parmesan_engine.memory.keyfile import KeyArray, KeyFile
+from parmesan_engine.types import MemoryDelta, Provenance, TaskSpec
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All active entries for tables, as columns of equal length. `names[code]` is the text of a code.
+
+    label: class id (most of the histogram) or the value.
+    """
+
+    ids: np.ndarray
+    sample: np.ndarray
+    source: np.ndarray
+    author: np.ndarray
+    gesture: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+    time: np.ndarray
+    names: dict[int, str]
+
+
+class Reader:
+    """Columns of one version. Every id of a row that is not purged can be read, also when it is not active.
+
+    Thread-safe: several threads may read one object while another commits through it.
+    """
+
+    def __init__(self, entries: Entries, task: TaskSpec, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray,
+                 novelty: float, purge_epoch: Callable[[], int]) -> None:
+        self._entries, self._task, self._novelty = entries, task, novelty
+        self._keys, self._coarse = keys, coarse
+        self._purge_epoch = purge_epoch
+        self._known_epoch = purge_epoch()
+        self._lock = threading.RLock()
+
+    @property
+    def task(self) -> TaskSpec:
+        return self._task
+
+    @property
+    def channels(self) -> int:
+        return self._keys.channels
+
+    @property
+    def novelty(self) -> float:
+        return self._novelty
+
+    @property
+    def version(self) -> str:
+        """32 hex digits over the content: equal content, equal version, whatever the order and the history."""
+        return version_of(self._entries.total, self._novelty)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Active entry ids, ascending (n,) int64, read-only."""
+        with self._lock:
+            return self._entries.ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def stored(self) -> int:
+        """Number of entries in this version, those held back by novelty pruning included."""
+        return self._entries.count
+
+    def is_active(self, ids: np.ndarray) -> np.ndarray:
+        with self._lock:
+            return self._entries.active[self._checked(ids)]
+
+    def _checked(self, ids: np.ndarray) -> np.ndarray:
+        ids = np.atleast_1d(np.asarray(ids))
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise ShapeError("a flat array of integer entry ids", f"{ids.dtype} of shape {ids.shape}", "pass ids as the memory gave them")
+        ids = ids.astype(np.int64, copy=False)
+        bad = (ids < 0) | (ids >= self._entries.rows)
+        if not bad.any():
+            bad = self._entries.purged[ids]
+        if bad.any():
+            raise UnknownNameError("ids of entries in this memory", f"{int(ids[bad][0])}", "ask the memory for its ids again")
+        return ids
+
+    def keys(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n, D) float32 features of entries, a fresh array. Raises VersionError when purged meanwhile."""
+        with self._lock:
+            rows = self._keys.read(self._checked(ids))
+            self._check_not_purged()
+            return rows
+
+    def coarse_keys(self, parents: np.ndarray) -> np.ndarray:
+        """Return the (n, D) float32 features of coarse nodes, by the numbers that `parents` gives."""
+        with self._lock:
+            parents = np.atleast_1d(np.asarray(parents)).astype(np.int64, copy=False)
+            if parents.size and not 0 <= parents.min() <= parents.max() < self._entries.coarse_rows:
+                raise UnknownNameError("coarse nodes of this memory", f"{parents.min()} to {parents.max()}", "use memory.parents")
+            rows = self._coarse.read(parents)
+            self._check_not_purged()
+            return rows
+
+    def _check_not_purged(self) -> None:
+        """Reading comes first: another process counts its purge up before it overwrites a row."""
+        if self._purge_epoch() != self._known_epoch:
+            raise VersionError("a version whose examples still exist", "examples that were unlearned meanwhile",
+                               "call refresh() and use the new version")
+
+    def _column(self, name: str, ids: np.ndarray) -> np.ndarray:
+        with self._lock:
+            return getattr(self._entries, name)[self._checked(ids)]
+
+    def labels(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n, L) float32 labels, padded with zeros for classes that came later."""
+        with self._lock:
+            self._entries.widen(self._task.label_dim)
+            return self._column("labels", ids)[:, :self._task.label_dim]
+
+    def weights(self, ids: np.ndarray) -> np.ndarray:
+        return self._column("weights", ids)
+
+    def parents(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) int64 number of the coarse node of each entry."""
+        return self._column("parents", ids)
+
+    def coordinates(self, ids: np.ndarray) -> np.ndarray:
+        """Return (n, spatial_dims) int64 pixel coordinates."""
+        return self._column("coordinates", ids).astype(np.int64)
+
+    def ties(self, ids: np.ndarray) -> np.ndarray:
+        """Return (n,) int64 keys that depend on the content only; they order entries at equal distances."""
+        return ties_of(self._column("digests", ids))
+
+    def provenance(self, ids: np.ndarray) -> list[Provenance]:
+        with self._lock:
+            ids, names = self._checked(ids), self._entries.names
+            rows, places = self._entries.chunk_table[self._entries.chunk_of(ids)], self._entries.coordinates[ids].tolist()
+            return [Provenance(names[int(row["sample"])], names[int(row["sample_hash"])], tuple(place),
+                               names[int(row["gesture"])], names[int(row["author"])], names[int(row["source"])],
+                               float(row["time"]), int(row["experience"])) for row, place in zip(rows, places, strict=True)]
+
+    def columns(self) -> Overview:
+        """Return all active entries as columns for tables."""
+        with self._lock:
+            ids, table = self._entries.ids, self._entries.chunk_table
+            chunks = self._entries.chunk_of(ids)
+            codes = {name: table[name][chunks] for name in ("sample", "source", "author", "gesture", "time")}
+            return Overview(ids, label=self._flat_labels(ids), weight=self._entries.weights[ids], **codes, names=dict(self._entries.names))
+
+    def _flat_labels(self, ids: np.ndarray) -> np.ndarray:
+        labels = self._entries.labels[ids]
+        return labels.argmax(axis=1) if self._task.kind == "segmentation" else labels[:, 0]
+
+    def select(self, *, source: str | None = None, sample: str | None = None, author: str | None = None,
+               gesture: str | None = None, before: float | None = None, label: int | None = None,
+               coordinates: tuple[str, np.ndarray] | None = None, removed: bool = False) -> np.ndarray:
+        """Return ascending ids of the stored entries that meet all conditions.
+
+        Entries held back by novelty pruning are among them, so that forgetting reaches them (see `is_active`). before: time in
+        seconds since 1970; label: class id; coordinates: (sample id, (m, spatial_dims) pixels); removed=True also gives
+        entries that only older versions hold: what `unlearn` must have to leave nothing behind.
+        """
+        with self._lock:
+            table, codes = self._entries.chunk_table, self._entries.codes
+            wanted = np.ones(len(table), bool)
+            for name, text in (("source", source), ("sample", sample), ("author", author), ("gesture", gesture),
+                               ("sample", coordinates and coordinates[0])):
+                if text is not None:
+                    wanted &= table[name] == codes.get(text, -1)
+            if before is not None:
+                wanted &= table["time"] < before
+            mask = np.repeat(wanted, table["count"])
+            rows = self._entries.rows
+            mask &= ~self._entries.purged[:rows] if removed else self._entries.stored[:rows]
+            ids = np.flatnonzero(mask)
+            if label is not None:
+                ids = ids[self._flat_labels(ids) == label]
+            return ids if coordinates is None else ids[self._within(ids, np.asarray(coordinates[1]))]
+
+    def _within(self, ids: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return the (n,) mask of entries whose coordinates are among (m, spatial_dims) places."""
+        own = self._entries.coordinates[ids].astype(np.int64)
+        if places.ndim != 2 or (len(own) and places.shape[1] != own.shape[1]):
+            raise ShapeError(f"(m, {own.shape[1]}) coordinates", f"shape {places.shape}", "give one row per pixel")
+        if not len(own):
+            return np.zeros(0, bool)
+        sizes = own.max(axis=0) + 1
+        places = places[((places >= 0) & (places < sizes)).all(axis=1)].astype(np.int64)
+        return np.isin(np.ravel_multi_index(tuple(own.T), tuple(sizes)), np.ravel_multi_index(tuple(places.T), tuple(sizes)))
+
+
+def difference(old: Reader | tuple, new: Reader | tuple, verb: str) -> MemoryDelta:
+    """Return what changes from one version to another of the same memory. A tuple is what `mark` returned."""
+    before, after = (side if isinstance(side, tuple) else mark(side) for side in (old, new))
+    (version_before, active_before, digests_before), (version_after, active_after, digests_after) = before, after
+    rows = min(len(active_before), len(active_after))
+    longer = active_after if len(active_after) > rows else active_before
+    both = active_before[:rows] & active_after[:rows]
+    tail = np.flatnonzero(longer[rows:]) + rows
+    added = np.flatnonzero(active_after[:rows] & ~active_before[:rows])
+    removed = np.flatnonzero(active_before[:rows] & ~active_after[:rows])
+    kept = np.flatnonzero(both)
+    modified = kept[(digests_before[kept] != digests_after[kept]).any(axis=1)]
+    if longer is active_after:
+        added = np.concatenate([added, tail])
+    else:
+        removed = np.concatenate([removed, tail])
+    return MemoryDelta(version_before, version_after, added, removed, modified, verb)
+
+
+def mark(reader: Reader) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return copies of what `difference` needs to know of a version that is about to change."""
+    with reader._lock:
+        entries = reader._entries
+        return reader.version, entries.active[:entries.rows].copy(), entries.digests[:entries.rows].copy()
+
+
+class Checkout(Reader):
+    """An older version, read-only, with the reading interface of `Memory`."""
+
+    def delta_from(self, other: Reader) -> MemoryDelta:
+        """Return what changes when one goes from `other` (a Checkout or the Memory) to this version."""
+        return difference(other, self, "checkout")
