@@ -5,22 +5,22 @@ and structure-tensor eigenvalues (the features of ilastik, Berg et al. 2019). Si
 their derivatives, because a signal has a direction.
 """
 
-import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from parmesan_engine.encoders.eigen import sorted_eigenvalues
-from parmesan_engine.encoders.octaves import Octaves, sigma_left, step_of
-from parmesan_engine.encoders.separable import Axis, derivatives, filter_axis, radius
+from parmesan_engine.encoders.octaves import Octaves
+from parmesan_engine.encoders.scale import WINDOW, Scale, bounds, orders_of
+from parmesan_engine.encoders.separable import radius
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of, tiles
+from parmesan_engine.encoders.workers import pool
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
 
 LADDER = (0.7, 1.2, 2.0, 3.4, 5.7, 9.5, 16.0)
 SIGNAL_LADDER = (0.7, 1.2, 2.0, 3.4, 5.7, 9.5, 16.0, 27.0, 45.0)
-WINDOW = 1.0  # outer sigma of the structure tensor, in units of the scale
-TENSOR_STEPS_PER_SIGMA = 1.0  # grid on which gradient products are formed
 # Fixed gains that bring each kind to about unit spread on natural photographs (normalised to unit variance)
 GAINS = {"intensity": 1.0, "gradient": 2.0, "derivative": 2.0, "laplacian": 2.0, "hessian": 3.0, "structure": 2.0,
          "coordinates": 1.0}
@@ -81,103 +81,64 @@ class FilterBank:
         positions = [node_positions(n, s) for n, s in zip(sample.spatial_shape, strides, strict=True)]
         grid = tuple(len(p) for p in positions)
         groups = self.groups_of(sample.channels, sample.spatial_dims)
-        octaves = Octaves(sample, luminance=sample.spatial_dims > 1, device=self.device)
-        keys = torch.empty(*grid, len(groups), device=self.device)
-        ladder = self._ladder(sample.spatial_dims)
+        with torch.inference_mode(False), torch.no_grad():  # workers may not write into a caller's inference tensors
+            keys = self._keys(sample, positions, strides, len(groups), progress)
+            levels = pooled_levels(FeatureLevel(keys.view(-1, len(groups)), grid, strides))
+        progress(1.0)
+        return FeaturePyramid(levels, sample.spatial_shape, groups)
+
+    def _keys(self, sample: Sample, positions: list[np.ndarray], strides: tuple[int, ...], channels: int,
+              progress: Callable[[float], None]) -> torch.Tensor:
+        """Return (*grid, channels) features at the nodes."""
+        run = pool().map if self.device == "cpu" else map
+        dims, grid = sample.spatial_dims, tuple(len(p) for p in positions)
+        octaves = Octaves(sample, luminance=dims > 1, device=self.device)
+        scales = [Scale(octaves, sigma) for sigma in self._ladder(dims)]
+        reach = [max(r) for r in zip(*(scale.reach for scale in scales if max(scale.steps) == 1), strict=True)]
+        list(run(octaves.prepare, {scale.steps for scale in scales}))
+        keys = torch.empty(*grid, channels, device=self.device)
         pieces = list(tiles(grid, strides, self.tile))
         for index, tile in enumerate(pieces):
             at = [p[s] for p, s in zip(positions, tile, strict=True)]
-            rows = torch.empty(len(groups), *(len(p) for p in at), device=self.device)
-            per_scale = rows[:len(groups) - sample.spatial_dims * self.coordinates].chunk(len(ladder))
-            for number, (scale, out) in enumerate(zip(ladder, per_scale, strict=True)):
-                progress((index + number / len(ladder)) / len(pieces))
-                self._features(octaves, at, scale, out)
+            if reach:
+                octaves.hold(*bounds(at, reach))
+            rows = torch.empty(channels, *(len(p) for p in at), device=self.device)
+            out = rows[:channels - dims * self.coordinates].chunk(len(scales))
+            for number, _ in enumerate(run(partial(_write_features, at), scales, out)):
+                progress((index + number / len(scales)) / len(pieces))
             if self.coordinates:
-                _write_coordinates(rows[-sample.spatial_dims:], at, sample.spatial_shape)
+                _write_coordinates(rows[-dims:], at, sample.spatial_shape)
             keys[tile] = rows.movedim(0, -1)
-        progress(1.0)
-        levels = pooled_levels(FeatureLevel(keys.view(-1, len(groups)), grid, strides))
-        return FeaturePyramid(levels, sample.spatial_shape, groups)
-
-    def _features(self, octaves: Octaves, at: list[np.ndarray], scale: float, out: torch.Tensor) -> None:
-        """Write the features of one scale at the nodes `at` (positions per axis) into out (features, *nodes)."""
-        dims, channels = len(at), octaves.sample.channels
-        field = _Field(octaves, scale)
-        first, second = _orders(dims)
-        zero = (0,) * dims
-        if dims == 1 or channels == 1:
-            responses = field.derivatives(at, [zero, *first.values(), *second.values()], slice(None))
-            intensity = responses[zero]
-        else:
-            intensity = field.derivatives(at, [zero], slice(0, channels))[zero]
-            responses = field.derivatives(at, [*first.values(), *second.values()], slice(channels, None))
-        torch.mul(intensity, GAINS["intensity"], out=out[:channels])
-        out = out[channels:]
-        if dims == 1:
-            torch.mul(responses[1,], GAINS["derivative"], out=out[:channels])
-            torch.mul(responses[2,], GAINS["laplacian"], out=out[channels:2 * channels])
-            out = out[2 * channels:]
-        else:
-            squares = sum(responses[o][0] ** 2 for o in first.values())
-            torch.mul(squares.sqrt_(), GAINS["gradient"], out=out[0])
-            hessian = {key: responses[o][0] for key, o in second.items()}
-            torch.mul(sum(hessian[a, a] for a in range(dims)), GAINS["laplacian"], out=out[1])
-            for value, row in zip(sorted_eigenvalues(hessian, dims), out[2:], strict=False):
-                torch.mul(value, GAINS["hessian"], out=row)
-            out = out[2 + dims:]
-        for value, row in zip(sorted_eigenvalues(field.structure_tensor(at, first), dims), out, strict=True):
-            torch.mul(value.clamp_min_(0).sqrt_(), GAINS["structure"], out=row)
+        return keys
 
 
-class _Field:
-    """One scale of one sample: which grid it is read from, with which sigmas along each axis (pixels)."""
-
-    def __init__(self, octaves: Octaves, scale: float) -> None:
-        spacing = octaves.sample.spacing or (1.0,) * octaves.sample.spatial_dims
-        self.octaves = octaves
-        self.sigmas = tuple(scale * min(spacing) / s for s in spacing)
-        self.steps = tuple(step_of(s) for s in self.sigmas)
-        self.left = tuple(sigma_left(s, t) for s, t in zip(self.sigmas, self.steps, strict=True))
-
-    def derivatives(self, at: list[np.ndarray], orders: list[tuple[int, ...]], which: slice) -> dict:
-        """Return the scale-normalised derivatives of the fields `which` at positions `at`: {orders: (fields, *at)}."""
-        reach = [radius(s, t) for s, t in zip(self.left, self.steps, strict=True)]
-        fields, axes = self.octaves.window(self.steps, [int(p[0]) - r for p, r in zip(at, reach, strict=True)],
-                                           [int(p[-1]) + r for p, r in zip(at, reach, strict=True)])
-        responses = derivatives(fields[which], axes, at, self.left, orders)
-        for order, response in responses.items():
-            gain = math.prod(s**o for s, o in zip(self.sigmas, order, strict=True))
-            if gain != 1.0:
-                response *= gain
-        return responses
-
-    def structure_tensor(self, at: list[np.ndarray], first: dict[int, tuple[int, ...]]) -> dict:
-        """Return {(row, column): (*at)}: products of first derivatives under a Gaussian, averaged over fields.
-
-        The products are formed on a grid of their own, which depends on the scale and not on `at`, so that nodes of
-        any stride and tile see the same products.
-        """
-        outer = [WINDOW * s for s in self.sigmas]
-        steps = [step_of(s, TENSOR_STEPS_PER_SIGMA) for s in self.sigmas]
-        reach = [radius(s, t) for s, t in zip(outer, steps, strict=True)]
-        grid = [np.arange((int(p[0]) - r) // t, -(-(int(p[-1]) + r) // t) + 1) * t
-                for p, r, t in zip(at, reach, steps, strict=True)]
-        which = slice(-1, None) if self.octaves.luminance else slice(None)
-        gradient = self.derivatives(grid, list(first.values()), which)
-        axes = [Axis(int(p[0]), len(p), t) for p, t in zip(grid, steps, strict=True)]
-        pairs = [(a, b) for a in first for b in first if a <= b]
-        products = torch.stack([(gradient[first[a]] * gradient[first[b]]).mean(0) for a, b in pairs])
-        for dim, (axis, p, sigma) in enumerate(zip(axes, at, outer, strict=True)):
-            products = filter_axis(products, dim + 1, axis, p, sigma, 0)
-        return dict(zip(pairs, products, strict=True))
-
-
-def _orders(dims: int) -> tuple[dict, dict]:
-    """Return the derivative orders of the gradient, {axis: orders}, and of the Hessian, {(axis, axis): orders}."""
-    unit = np.eye(dims, dtype=int)
-    first = {a: tuple(unit[a].tolist()) for a in range(dims)}
-    second = {(a, b): tuple((unit[a] + unit[b]).tolist()) for a in range(dims) for b in range(a, dims)}
-    return first, second
+def _write_features(at: list[np.ndarray], scale: Scale, out: torch.Tensor) -> None:
+    """Write the features of one scale at the nodes `at` (positions per axis) into out (features, *nodes)."""
+    dims, channels = len(at), scale.octaves.sample.channels
+    first, second = orders_of(dims)
+    zero = (0,) * dims
+    if dims == 1 or channels == 1:
+        responses = scale.derivatives(at, [zero, *first.values(), *second.values()], slice(None))
+        intensity = responses[zero]
+    else:
+        intensity = scale.derivatives(at, [zero], slice(0, channels))[zero]
+        responses = scale.derivatives(at, [*first.values(), *second.values()], slice(channels, None))
+    torch.mul(intensity, GAINS["intensity"], out=out[:channels])
+    out = out[channels:]
+    if dims == 1:
+        torch.mul(responses[1,], GAINS["derivative"], out=out[:channels])
+        torch.mul(responses[2,], GAINS["laplacian"], out=out[channels:2 * channels])
+        out = out[2 * channels:]
+    else:
+        squares = sum(responses[o][0] ** 2 for o in first.values())
+        torch.mul(squares.sqrt_(), GAINS["gradient"], out=out[0])
+        hessian = {key: responses[o][0] for key, o in second.items()}
+        torch.mul(sum(hessian[a, a] for a in range(dims)), GAINS["laplacian"], out=out[1])
+        for value, row in zip(sorted_eigenvalues(hessian, dims), out[2:], strict=False):
+            torch.mul(value, GAINS["hessian"], out=row)
+        out = out[2 + dims:]
+    for value, row in zip(sorted_eigenvalues(scale.structure_tensor(at, first), dims), out, strict=True):
+        torch.mul(value.clamp_min_(0).sqrt_(), GAINS["structure"], out=row)
 
 
 def _write_coordinates(out: torch.Tensor, at: list[np.ndarray], spatial_shape: tuple[int, ...]) -> None:

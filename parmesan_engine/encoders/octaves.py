@@ -30,7 +30,7 @@ def sigma_left(sigma: float, step: int) -> float:
 
 
 class Octaves:
-    """Grids of one sample, made when first asked for.
+    """Grids of one sample.
 
     Fields of a grid: the channels, then, where there are several and it is asked for, their mean ("luminance").
     """
@@ -40,27 +40,41 @@ class Octaves:
         self.luminance = luminance and sample.channels > 1
         self.normaliser = Normaliser.of(sample)
         self._grids: dict[tuple[int, ...], torch.Tensor] = {}
+        self._held: tuple[torch.Tensor, list[Axis]] | None = None
 
     def window(self, steps: tuple[int, ...], low: list[int], high: list[int]) -> tuple[torch.Tensor, list[Axis]]:
         """Return (fields, *window) float32 and its axes: what filters need that look at the pixels low..high.
 
         low and high are inclusive and may lie beyond the edges, where the sample is mirrored.
         """
-        axes, slices = [], []
-        for n, step, a, b in zip(self.sample.spatial_shape, steps, low, high, strict=True):
-            seen = mirror(np.arange(a, b + 1), 0, n - 1 if step == 1 else None)
-            first, last = int(seen.min()) // step, -(-int(seen.max()) // step)
-            axes.append(Axis(first * step, last + 1 - first, step, 0, n - 1 if step == 1 else None))
-            slices.append(slice(first, last + 1))
-        if max(steps) == 1:
-            return self._pixels(tuple(slices)), axes
-        if steps not in self._grids:
-            self._grids[steps] = self._grid(steps)
-        return self._grids[steps][(slice(None), *slices)], axes
+        axes = [self._axis(*about) for about in zip(self.sample.spatial_shape, steps, low, high, strict=True)]
+        if max(steps) > 1:
+            return self._grids[steps][_slices(axes)], axes
+        if self._held is None:
+            return self._pixels(axes), axes
+        held, origin = self._held
+        return held[_slices(axes, [axis.first for axis in origin])], axes
 
-    def _pixels(self, window: tuple[slice, ...]) -> torch.Tensor:
-        values = torch.from_numpy(self.normaliser.apply(self.sample.array[(slice(None), *window)])).to(self.device)
+    @staticmethod
+    def _axis(n: int, step: int, low: int, high: int) -> Axis:
+        seen = mirror(np.arange(low, high + 1), 0, n - 1 if step == 1 else None)
+        first, last = int(seen.min()) // step, -(-int(seen.max()) // step)
+        return Axis(first * step, last + 1 - first, step, 0, n - 1 if step == 1 else None)
+
+    def hold(self, low: list[int], high: list[int]) -> None:
+        """Normalise the pixels low..high now; until the next call, windows of pixels must lie inside."""
+        self._held = None
+        fields, axes = self.window((1,) * len(low), low, high)
+        self._held = fields, axes
+
+    def _pixels(self, axes: list[Axis]) -> torch.Tensor:
+        values = torch.from_numpy(self.normaliser.apply(self.sample.array[_slices(axes)])).to(self.device)
         return torch.cat([values, values.mean(0, keepdim=True)]) if self.luminance else values
+
+    def prepare(self, steps: tuple[int, ...]) -> None:
+        """Make the grid of `steps`."""
+        if max(steps) > 1 and steps not in self._grids:
+            self._grids[steps] = self._grid(steps)
 
     def _grid(self, steps: tuple[int, ...]) -> torch.Tensor:
         """Return the whole coarse grid, computed tile by tile from the pixels."""
@@ -78,3 +92,8 @@ class Octaves:
                     fields = filter_axis(fields, dim + 1, axis, p, float(t), 0)
             out[(slice(None), *tile)] = fields
         return out
+
+
+def _slices(axes: list[Axis], origin: list[int] | None = None) -> tuple[slice, ...]:
+    starts = [(a.first - o) // a.step for a, o in zip(axes, origin or [0] * len(axes), strict=True)]
+    return (slice(None), *(slice(s, s + a.count) for a, s in zip(axes, starts, strict=True)))

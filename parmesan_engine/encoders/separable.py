@@ -100,14 +100,16 @@ def _blocks(axis: Axis, positions: np.ndarray, sigma: float, order: int, device:
         block = positions[start:start + BLOCK]
         base = (int(block[0]) - reach) // axis.step * axis.step
         # inner blocks need no mirror, and so share one matrix
-        inner = (axis.low is None or block[0] - reach >= axis.low) and (axis.high is None or block[-1] + reach <= axis.high)
+        inner = ((axis.low is None or block[0] - reach >= axis.low)
+                 and (axis.high is None or block[-1] + reach <= axis.high))
         low, high = (None if inner or edge is None else edge - base for edge in (axis.low, axis.high))
         first, matrix = _band(tuple((block - base).tolist()), axis.step, low, high, sigma, order, device)
         column = (first + base - axis.first) // axis.step
         yield slice(start, start + len(block)), slice(column, column + matrix.shape[1]), matrix
 
 
-def filter_axis(fields: torch.Tensor, dim: int, axis: Axis, positions: np.ndarray, sigma: float, order: int) -> torch.Tensor:
+def filter_axis(fields: torch.Tensor, dim: int, axis: Axis, positions: np.ndarray, sigma: float,
+                order: int) -> torch.Tensor:
     """Return `fields` filtered along `dim` and read at `positions`.
 
     fields: float32, contiguous, with axis.count samples along dim. positions: (n,) ascending pixels, which may lie

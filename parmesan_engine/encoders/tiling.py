@@ -32,7 +32,7 @@ def strides_of(stride: int | tuple[int, ...] | None, spatial_shape: tuple[int, .
     stride = default_stride(spatial_shape) if stride is None else stride
     strides = (stride,) * len(spatial_shape) if isinstance(stride, int) else tuple(stride)
     if len(strides) != len(spatial_shape) or any(int(s) != s or s < 1 for s in strides):
-        raise ShapeError(f"one stride >= 1 for each of {len(spatial_shape)} axes", f"{stride}", "give an int or a tuple")
+        raise ShapeError(f"one stride >= 1 for each of {len(spatial_shape)} axes", f"{stride}", "give whole numbers")
     return tuple(int(s) for s in strides)
 
 
