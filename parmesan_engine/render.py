@@ -1,7 +1,7 @@
 """Arrays to RGB pictures, as uint8 (h, w, 3): samples, label overlays, maps, values, thumbnails.
 
-Planes: a volume is cut across one of its axes (0 = z, 1 = y, 2 = x), the other two stay in order. A signal becomes a plot:
-the pixel in column x shows the samples from x * x_step up to (x + 1) * x_step; rows say nothing.
+A volume is cut across one of its axes (0 = z, 1 = y, 2 = x), the other two stay in order. A signal becomes a plot: the
+pixel in column x shows the samples from x * x_step up to (x + 1) * x_step; rows say nothing.
 """
 
 import numpy as np
@@ -11,21 +11,44 @@ from parmesan_engine.errors import ShapeError
 from parmesan_engine.types import Sample
 
 _PERCENTILES = (0.5, 99.5)  # of the intensities, shown as black and white
+_FULL_RANGE = 64  # 8-bit pictures that span this much are shown as they are
 _WINDOW_SAMPLES = 2**16  # values that are enough to know percentiles
 _PAPER, _GRID, _ZERO, _INK = (250, 250, 248), (234, 235, 236), (200, 204, 208), (30, 60, 110)
 _HALF_LINE = 0.85  # pixels, half the thickness of a trace
 _UNKNOWN = (110, 110, 110)
 # Samples of matplotlib's "inferno" and "viridis" (CC0), at equal steps; in between is linear.
-_INFERNO = ((0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51), (249, 140, 10),
-            (249, 201, 50), (252, 255, 164))
-_VIRIDIS = ((68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99),
-            (170, 220, 50), (253, 231, 37))
+_INFERNO = (
+    (0, 0, 4),
+    (31, 12, 72),
+    (85, 15, 109),
+    (136, 34, 106),
+    (186, 54, 85),
+    (227, 89, 51),
+    (249, 140, 10),
+    (249, 201, 50),
+    (252, 255, 164),
+)
+_VIRIDIS = (
+    (68, 1, 84),
+    (71, 44, 122),
+    (59, 81, 139),
+    (44, 113, 142),
+    (33, 144, 141),
+    (39, 173, 129),
+    (92, 200, 99),
+    (170, 220, 50),
+    (253, 231, 37),
+)
 
 
-def overlay(base_rgb: np.ndarray, labels: np.ndarray, colors: tuple[tuple[int, int, int], ...], opacity: float) -> np.ndarray:
+def overlay(
+    base_rgb: np.ndarray, labels: np.ndarray, colors: tuple[tuple[int, int, int], ...], opacity: float
+) -> np.ndarray:
     """Return the picture tinted by class; labels (h, w), negative ones stay clear. opacity is 0 to 1."""
     if labels.shape != base_rgb.shape[:2]:
-        raise ShapeError(f"labels of shape {base_rgb.shape[:2]}, as the picture", f"{labels.shape}", "take the same plane of both")
+        raise ShapeError(
+            f"labels of shape {base_rgb.shape[:2]}, as the picture", f"{labels.shape}", "take the same plane of both"
+        )
     weight = round(256 * min(max(opacity, 0.0), 1.0))
     tint = np.zeros((len(colors) + 1, 3), np.uint16)  # the last row is for -1
     tint[:-1] = np.asarray(colors, np.uint16).reshape(-1, 3) * np.uint16(weight)
@@ -41,7 +64,7 @@ def heat(map01: np.ndarray) -> np.ndarray:
 
 
 def values_rgb(values: np.ndarray, value_range: tuple[float, float] | None = None) -> np.ndarray:
-    """Return values as colours from violet (low) over green to yellow (high); NaN is grey. Default range: the values' own."""
+    """Return values as colours from violet (low) over green to yellow (high), NaN grey. Default range: the values' own."""
     known = values[np.isfinite(values)]
     low, high = value_range or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
     return _colormap((values - low) / (high - low if high > low else 1.0), _VIRIDIS)
@@ -49,7 +72,9 @@ def values_rgb(values: np.ndarray, value_range: tuple[float, float] | None = Non
 
 def _colormap(map01: np.ndarray, anchors: tuple[tuple[int, int, int], ...]) -> np.ndarray:
     positions = np.linspace(0, 1, len(anchors))
-    table = np.stack([np.interp(np.linspace(0, 1, 256), positions, channel) for channel in zip(*anchors, strict=True)], 1)
+    table = np.stack(
+        [np.interp(np.linspace(0, 1, 256), positions, channel) for channel in zip(*anchors, strict=True)], 1
+    )
     table = np.vstack([np.rint(table), [_UNKNOWN]]).astype(np.uint8)
     unknown = ~np.isfinite(map01)
     codes = (np.clip(np.where(unknown, 0, map01), 0, 1) * 255 + 0.5).astype(np.int16)
@@ -62,7 +87,9 @@ def signal_step(length: int, widest: int = 8192) -> int:
     return -(-length // widest)
 
 
-def plane_of(array: np.ndarray, axis: int | None = None, index: int | None = None, *, height: int = 256, x_step: int = 1) -> np.ndarray:
+def plane_of(
+    array: np.ndarray, axis: int | None = None, index: int | None = None, *, height: int = 256, x_step: int = 1
+) -> np.ndarray:
     """Return the (h, w) plane of labels or of a map (*spatial) that lies on `to_rgb` with the same arguments."""
     if array.ndim == 1:
         return np.broadcast_to(array[::x_step], (height, -(-len(array) // x_step)))
@@ -72,11 +99,13 @@ def plane_of(array: np.ndarray, axis: int | None = None, index: int | None = Non
     return array.take(array.shape[axis] // 2 if index is None else index, axis=axis)
 
 
-def to_rgb(sample: Sample, axis: int | None = None, index: int | None = None, *, height: int = 256, x_step: int = 1) -> np.ndarray:
+def to_rgb(
+    sample: Sample, axis: int | None = None, index: int | None = None, *, height: int = 256, x_step: int = 1
+) -> np.ndarray:
     """Return a sample as a picture (h, w, 3). axis, index: which plane of a volume (default: the middle across z).
 
-    height and x_step are for signals. Intensities are spread between robust limits of the whole sample, so planes of one
-    volume compare; 8-bit pictures that already fill their range stay as they are.
+    height and x_step are for signals. Intensities are spread between robust limits of the whole sample, so that planes
+    of one volume compare; 8-bit pictures that already fill their range stay as they are.
     """
     if sample.spatial_dims == 1:
         return signal_rgb(sample.array, height=height, x_step=x_step)
@@ -93,16 +122,16 @@ def windows(sample: Sample) -> list[tuple[float, float]]:
     """Return the values shown as black and white for each shown channel; three channels share theirs, to keep hues."""
     shown = _shown(sample)
     stride = max(1, shown[0].size // _WINDOW_SAMPLES)
-    values = shown.reshape(len(shown), -1)[:, ::stride | 1]  # odd steps do not fall into the columns of a picture
+    values = shown.reshape(len(shown), -1)[:, :: stride | 1]  # odd steps do not fall into the columns of a picture
     if len(shown) == 3:
         values = np.broadcast_to(values.reshape(1, -1), (3, values.size))[:1]
     limits = []
     for row in values:
         low, high = np.percentile(row, _PERCENTILES)
-        if sample.array.dtype == np.uint8 and high - low >= 64:
-            low, high = 0.0, 255.0
-        elif low == high:
-            low, high = float(row.min()), float(row.max())
+        if low == high:
+            low, high = row.min(), row.max()
+        if sample.array.dtype == np.uint8 and (high == low or high - low >= _FULL_RANGE):
+            low, high = 0, 255
         limits.append((float(low), float(high)))
     return limits * 3 if len(shown) == 3 else limits
 
@@ -122,7 +151,7 @@ def _to_bytes(plane: np.ndarray, limits: list[tuple[float, float]]) -> np.ndarra
 
 
 def signal_rgb(array: np.ndarray, *, height: int, x_step: int) -> np.ndarray:
-    """Return (channels, t) as a plot (height, ceil(t / x_step), 3), one lane per channel, each in its own robust range."""
+    """Return (channels, t) as a plot (height, ceil(t / x_step), 3), one lane per channel, each in its own range."""
     width = -(-array.shape[1] // x_step)
     lanes = np.linspace(0, height, len(array) + 1).astype(int)
     picture = np.empty((height, width, 3), np.uint8)
@@ -174,14 +203,16 @@ def thumbnail(sample: Sample, at: tuple[int, ...], size: int = 80) -> tuple[np.n
     """Return ((size, size, 3), box): the surroundings of a coordinate with the place marked.
 
     box holds (start, stop) along each spatial axis; of a volume the plane across z is shown. Pictures: about a sixth of
-    the width, between 24 and 96 pixels, ringed. Signals: 256 samples, the place under an upright line.
+    the width, between 32 and 96 pixels, ringed. Signals: 256 samples, the place under an upright line.
     """
     if len(at) != sample.spatial_dims or not all(0 <= a < n for a, n in zip(at, sample.spatial_shape, strict=True)):
-        raise ShapeError(f"a coordinate inside {sample.spatial_shape}", f"{tuple(at)}", "give one index per spatial axis")
+        raise ShapeError(
+            f"a coordinate inside {sample.spatial_shape}", f"{tuple(at)}", "give one index per spatial axis"
+        )
     if sample.spatial_dims == 1:
         return _signal_thumbnail(sample.array, at[0], size)
     shape = sample.spatial_shape[-2:]
-    reach = min(max(max(shape) // 6, 24), 96)
+    reach = min(max(max(shape) // 6, 32), 96)
     (y0, y1), (x0, x1) = (_around(a, n, reach) for a, n in zip(at[-2:], shape, strict=True))
     plane = _shown(sample) if sample.spatial_dims == 2 else _shown(sample)[:, at[0]]
     crop = Image.fromarray(_to_bytes(np.moveaxis(plane[:, y0:y1, x0:x1], 0, -1), windows(sample)))
@@ -202,7 +233,7 @@ def _around(at: int, length: int, reach: int) -> tuple[int, int]:
 
 
 def _ring(picture: np.ndarray, centre: tuple[float, float], radius: float) -> np.ndarray:
-    """Return the picture with a white ring, edged in black so that it shows on any ground, open where the place itself is."""
+    """Return the picture with a white ring, edged in black to show on any ground, open where the place itself is."""
     rows, columns = np.indices(picture.shape[:2], dtype=np.float32) + 0.5
     distance = np.abs(np.hypot(columns - centre[0], rows - centre[1]) - radius)
     edge, line = np.clip(2.6 - distance, 0, 1)[..., None], np.clip(1.4 - distance, 0, 1)[..., None]
@@ -221,7 +252,7 @@ def _signal_thumbnail(array: np.ndarray, at: int, size: int) -> tuple[np.ndarray
         ordered = np.sort(np.stack([ends[:-1], ends[1:]]), 0)
         picture[top:bottom] = _trace(*ordered, _signal_range(channel[start:stop]), bottom - top)
     image = Image.fromarray(picture)
-    x = (at - start + 0.5) * scale
+    x = min(max((at - start + 0.5) * scale, 2), 2 * size - 3)  # all of the line inside
     mark = ImageDraw.Draw(image)
     mark.line([(x, 0), (x, 2 * size)], fill=(214, 60, 30), width=3)
     return np.asarray(image.resize((size, size), Image.Resampling.BOX)), ((start, stop),)

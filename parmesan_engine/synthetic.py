@@ -13,11 +13,17 @@ from parmesan_engine.types import Sample, TaskSpec
 _SIZE_2D = (384, 384)
 _SIZE_3D, _SPACING_3D = (48, 64, 64), (2.0, 1.0, 1.0)
 _LENGTH_1D, _RATE_1D = 4096, 500.0
-_NAMES = {1: ("baseline", "P wave", "QRS complex", "T wave"), 2: ("background", "stroma", "nucleus"),
-          3: ("background", "organs", "vessels")}
-# After Okabe and Ito (2008), told apart also by colour-blind eyes; dark or light enough to show on each kind of picture.
-_COLORS = {1: ((148, 156, 168), (0, 114, 178), (213, 94, 0), (0, 158, 115)), 2: ((240, 228, 66), (0, 158, 115), (0, 114, 178)),
-           3: ((86, 120, 180), (230, 159, 0), (213, 60, 60))}
+_NAMES = {
+    1: ("baseline", "P wave", "QRS complex", "T wave"),
+    2: ("background", "stroma", "nucleus"),
+    3: ("background", "organs", "vessels"),
+}
+# After Okabe and Ito (2008), told apart also by colour-blind eyes; they show on each kind of picture.
+_COLORS = {
+    1: ((148, 156, 168), (0, 114, 178), (213, 94, 0), (0, 158, 115)),
+    2: ((240, 228, 66), (0, 158, 115), (0, 114, 178)),
+    3: ((86, 120, 180), (230, 159, 0), (213, 60, 60)),
+}
 
 
 def demo_task(dims: int) -> TaskSpec:
@@ -38,10 +44,12 @@ def make_2d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     nuclei, shade = _nuclei(rng, glass_depth)
     warp = 14 * _noise(rng, _SIZE_2D, 22)
     fibres = _fibres(rng, rows + warp, columns - warp)
-    eosin = np.where(glass, 0.03, 0.42 + 0.17 * fibres + 0.10 * _noise(rng, _SIZE_2D, 30) + 0.05 * _noise(rng, _SIZE_2D, 1.5))
+    eosin = np.where(
+        glass, 0.03, 0.42 + 0.17 * fibres + 0.10 * _noise(rng, _SIZE_2D, 30) + 0.05 * _noise(rng, _SIZE_2D, 1.5)
+    )
     rim = np.exp(-np.abs(glass_depth) / 3.0)
     eosin = eosin + 0.14 * rim * ~glass
-    haematoxylin = np.where(glass, 0.01, 0.07 + 0.03 * _noise(rng, _SIZE_2D, 3)) + shade
+    haematoxylin = np.where(glass, 0.01, 0.10 + 0.05 * _noise(rng, _SIZE_2D, 3)) + shade
     # Beer and Lambert: light left after two dyes; their colours after Ruifrok and Johnston (2001).
     density = np.clip(haematoxylin, 0, None)[None] * np.array([0.65, 0.70, 0.29])[:, None, None]
     density = density + np.clip(eosin, 0, None)[None] * np.array([0.07, 0.80, 0.36])[:, None, None]
@@ -59,7 +67,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float | tupl
 
 
 def _glass(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return signed distance-like depth (positive in glass) in pixels, and the mask of glass: some ducts and one border."""
+    """Return the depth in pixels (positive in glass) and the mask of glass: some ducts and one border."""
     rows, columns = np.indices(_SIZE_2D, dtype=np.float32)
     wobble = 9 * _noise(rng, _SIZE_2D, 16)
     depth = np.full(_SIZE_2D, -np.inf, np.float32)
@@ -108,8 +116,15 @@ def _nuclei(rng: np.random.Generator, glass_depth: np.ndarray) -> tuple[np.ndarr
     return mask, shade
 
 
-def _add_nucleus(rng: np.random.Generator, centre: np.ndarray, lining: float, mask: np.ndarray, shade: np.ndarray,
-                 chromatin: np.ndarray, ragged: np.ndarray) -> None:
+def _add_nucleus(
+    rng: np.random.Generator,
+    centre: np.ndarray,
+    lining: float,
+    mask: np.ndarray,
+    shade: np.ndarray,
+    chromatin: np.ndarray,
+    ragged: np.ndarray,
+) -> None:
     """Draw one nucleus into mask and shade: round along ducts, often spindle-shaped in the stroma."""
     y, x = centre.astype(int)
     window = (slice(max(0, y - 15), min(384, y + 16)), slice(max(0, x - 15), min(384, x + 16)))
@@ -119,7 +134,7 @@ def _add_nucleus(rng: np.random.Generator, centre: np.ndarray, lining: float, ma
     u, v = _turned(rows - centre[0], columns - centre[1], rng.uniform(0, np.pi))
     inside = radius - np.hypot(u / stretch, v * stretch) + 0.6 * ragged[window]
     cell = inside > 0
-    dye = rng.uniform(0.55, 1.05) * (1 + 0.16 * chromatin[window]) + 0.2 * np.exp(-np.abs(inside - 0.8))
+    dye = rng.uniform(0.28, 1.0) * (1 + 0.16 * chromatin[window]) + 0.2 * np.exp(-np.abs(inside - 0.8))
     mask[window] |= cell
     shade[window] = np.maximum(shade[window], np.where(cell, dye, 0))
 
@@ -127,19 +142,24 @@ def _add_nucleus(rng: np.random.Generator, centre: np.ndarray, lining: float, ma
 def make_3d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     """Return a scan (1, 48, 64, 64) int16 with spacing (2, 1, 1) mm, and labels (48, 64, 64) int16.
 
-    Two organs of slightly different brightness, bright vessels that branch through and between them, fat and streaks around.
+    Two organs of slightly different brightness, bright vessels that branch through and between them; around them muscle,
+    fat, and a spine as bright as the vessels, which is background.
     """
     rng = np.random.default_rng(seed)
-    place = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip(_SIZE_3D, _SPACING_3D, strict=True)), indexing="ij"))
+    place = np.stack(
+        np.meshgrid(*(np.arange(n) * s for n, s in zip(_SIZE_3D, _SPACING_3D, strict=True)), indexing="ij")
+    )
     centre = np.array([48.0, 32.0, 32.0]) + rng.uniform(-3, 3, 3)
     first = _blob(rng, place, centre + (0, -2, -12), (30, 19, 13))
     second = _blob(rng, place, centre + (6, 5, 15), (20, 12, 9))
-    body = _blob(rng, place, np.array([48.0, 32.0, 32.0]), (70, 31, 31))
+    body = _blob(rng, place, np.array([48.0, 31.5, 31.5]), (160, 30, 31), 0.035)
+    spine = _blob(rng, place, np.array([48.0, 53.0, 31.5]), (400, 5, 6), 0.07)
     vessels = _vessels(rng, place, centre)
     organs = (first > 0) | (second > 0)
     fine = tuple(1.3 / s for s in _SPACING_3D)
-    soft = 40 + 26 * (_noise(rng, _SIZE_3D, tuple(5 / s for s in _SPACING_3D)) > 0.6)
-    scan = np.where(body > 0, soft, -90.0)
+    soft = np.where(_noise(rng, _SIZE_3D, tuple(5 / s for s in _SPACING_3D)) > 0.7, 84.0, 50.0)
+    scan = np.where(body > 0.13, soft, np.where(body > 0, -15.0, -90.0))
+    scan = np.where(spine > 0, np.where(spine > 0.3, 150, 215), scan)
     scan = np.where(first > 0, 108 + 7 * _noise(rng, _SIZE_3D, fine), scan)
     scan = np.where(second > 0, 138 + 10 * _noise(rng, _SIZE_3D, fine), scan)
     scan = np.where(vessels, 205 + 10 * _noise(rng, _SIZE_3D, 3), scan)
@@ -150,10 +170,12 @@ def make_3d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     return Sample(np.rint(scan).astype(np.int16)[None], f"scan-{seed}", _SPACING_3D, "mm", affine), labels
 
 
-def _blob(rng: np.random.Generator, place: np.ndarray, centre: np.ndarray, radii: tuple[float, ...]) -> np.ndarray:
-    """Return a field, positive inside a rough ellipsoid. place: (3, *spatial) in mm."""
+def _blob(
+    rng: np.random.Generator, place: np.ndarray, centre: np.ndarray, radii: tuple[float, ...], rough: float = 0.09
+) -> np.ndarray:
+    """Return a field, positive inside a rough ellipsoid. place: (3, *spatial) in mm; rough: share of the radii."""
     scaled = (place - np.asarray(centre)[:, None, None, None]) / np.asarray(radii)[:, None, None, None]
-    return 1 - np.sqrt((scaled**2).sum(0)) + 0.09 * _noise(rng, _SIZE_3D, tuple(7 / s for s in _SPACING_3D))
+    return 1 - np.sqrt((scaled**2).sum(0)) + rough * _noise(rng, _SIZE_3D, tuple(7 / s for s in _SPACING_3D))
 
 
 def _vessels(rng: np.random.Generator, place: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -184,8 +206,14 @@ def make_1d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     while beat < time[-1] + 0.5:
         stretch = np.sqrt(period / 0.85)  # after Bazett (1920), QT grows with the root of the beat's length
         size = rng.normal(1, 0.05)
-        waves = ((1, -0.17, 0.024, 0.14), (2, -0.026, 0.008, -0.12 * tall), (2, 0.0, 0.011, tall), (2, 0.030, 0.010, -0.24 * tall),
-                 (3, 0.25 * stretch, 0.048 * stretch, t_tall), (3, 0.31 * stretch, 0.028 * stretch, 0.35 * t_tall))
+        waves = (
+            (1, -0.17, 0.024, 0.14),
+            (2, -0.026, 0.008, -0.12 * tall),
+            (2, 0.0, 0.011, tall),
+            (2, 0.030, 0.010, -0.24 * tall),
+            (3, 0.25 * stretch, 0.048 * stretch, t_tall),
+            (3, 0.31 * stretch, 0.028 * stretch, 0.35 * t_tall),
+        )
         for kind, delay, width, height in waves:
             delay, width = delay + rng.normal(0, 0.002), width * rng.normal(1, 0.04)
             shape = np.exp(-0.5 * ((time - beat - delay) / width) ** 2)

@@ -6,5 +6,17 @@ from parmesan_engine.io.palette import distinct_colors
 from parmesan_engine.io.reading import read, spatial_shape
 from parmesan_engine.io.writing import FORMATS, write_labels, write_probabilities, write_values
 
-__all__ = ["FORMATS", "MAX_BYTES", "SUPPORTED", "Dataset", "Item", "distinct_colors", "open_dataset", "read", "spatial_shape",
-           "write_labels", "write_probabilities", "write_values"]
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "SUPPORTED",
+    "Dataset",
+    "Item",
+    "distinct_colors",
+    "open_dataset",
+    "read",
+    "spatial_shape",
+    "write_labels",
+    "write_probabilities",
+    "write_values",
+]

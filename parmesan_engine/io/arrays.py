@@ -3,7 +3,7 @@
 Which axes an .npy has, without a hint:
 (t) signal; (c, t) signal when c <= 16 and t >= 32 c, else (y, x); (y, x, c) when c <= 4; (c, y, x) when c <= 4;
 (z, y, x) otherwise; four axes are (z, y, x, c) when c <= 4, else (c, z, y, x). A hint `spatial_dims` decides:
-with one axis more than that, the channels are the last axis when it is at most 4 and the first is larger, else the first.
+with one axis more, the channels are the last axis when it is at most 4 and the first is larger, else the first.
 """
 
 import math
@@ -19,8 +19,22 @@ from parmesan_engine.types import Sample
 _COLOURS = 4
 _LEADS = 16
 _LEAD_LENGTH = 32
-_SECONDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "": 1.0, "ms": 1e-3, "msec": 1e-3,
-            "milliseconds": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "min": 60.0, "minutes": 60.0, "h": 3600.0}
+_SECONDS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "secs": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "milliseconds": 1e-3,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "min": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+}
 _TIME = re.compile(r"^(?:time(?:stamp)?|t|seconds|secs?|msec|ms)?[\s_\[\(]*([a-z\u00b5]*)[\]\)]*$")
 _COUNTERS = {"", "index", "sample", "samples", "sample #", "n", "unnamed: 0"}
 _STEP_TOLERANCE = 0.01  # of the median time step; loggers round their clocks
@@ -30,7 +44,9 @@ def axes_of(shape: tuple[int, ...], spatial_dims: int | None, name: str) -> tupl
     """Return (spatial axes, position of the channel axis or None) by the rules at the top. Raises ShapeError."""
     dims = len(shape)
     if dims == 0 or dims > 4 or min(shape) < 1 or (spatial_dims and dims not in (spatial_dims, spatial_dims + 1)):
-        wanted = f"{spatial_dims} spatial axes, and perhaps one of channels" if spatial_dims else "1 to 4 axes, none empty"
+        wanted = (
+            f"{spatial_dims} spatial axes, and perhaps one of channels" if spatial_dims else "1 to 4 axes, none empty"
+        )
         raise ShapeError(wanted, f"shape {shape} in {name}", "save one signal, picture or volume")
     if spatial_dims == dims:
         return dims, None
@@ -82,28 +98,42 @@ def _check_header(path: Path, max_bytes: int | None) -> tuple[int, ...]:
         shape, _, dtype = read(file)
         start = file.tell()
     if dtype.hasobject:
-        raise FormatError("an array of numbers", f"Python objects (a pickle) in {path.name}",
-                          "save numbers with numpy.save(..., allow_pickle=False); pickles are never opened, they can run code")
+        raise FormatError(
+            "an array of numbers",
+            f"Python objects (a pickle) in {path.name}",
+            "save numbers with numpy.save(..., allow_pickle=False); pickles are never opened, they can run code",
+        )
     if dtype.kind not in "biuf":
         raise FormatError("real numbers", f"{dtype} in {path.name}", "save magnitude or real part as float32")
     if max_bytes is not None:
         check_limit(shape, max_bytes, path.name)
     missing = start + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
-        raise FormatError(f"an array of shape {shape}", f"{path.name}, {missing:,} bytes short", "copy or save it again; it was cut off")
+        raise FormatError(
+            f"an array of shape {shape}",
+            f"{path.name}, {missing:,} bytes short",
+            "copy or save it again; it was cut off",
+        )
     return shape
 
 
 def read_csv(path: Path, *, max_bytes: int) -> Sample:
-    """Return a table as (columns, rows) float32. A column of times gives the spacing in s; a column of row numbers is dropped."""
+    """Return a table as (columns, rows) float32. Times in the first column give the spacing in s, row numbers are dropped."""
     if 2 * path.stat().st_size > max_bytes:  # a value takes at least two characters, and four bytes as float32
-        raise LimitError(f"a table of at most {max_bytes / 2 / GIB:.1f} GiB", f"{path.stat().st_size / GIB:.1f} GiB in {path.name}",
-                         "split it or save it as .npy")
+        raise LimitError(
+            f"a table of at most {max_bytes / 2 / GIB:.1f} GiB",
+            f"{path.stat().st_size / GIB:.1f} GiB in {path.name}",
+            "split it or save it as .npy",
+        )
     with decoding(path, "CSV"):
-        lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        lines = [
+            line
+            for line in path.read_text("utf-8-sig").splitlines()
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
     if not lines:
         raise FormatError("rows of numbers", f"no row in {path.name}", "export the table again")
-    separator = next((s for s in (";", "\t", ",") if s in lines[-1]), None)
+    separator = next((s for s in (";", "\t", ",") if s in lines[0] or s in lines[-1]), None)
     header = _cells(lines[0], separator)
     names = None if all(_is_number(cell) for cell in header) else header
     rows = lines[1:] if names else lines
@@ -111,14 +141,18 @@ def read_csv(path: Path, *, max_bytes: int) -> Sample:
     spacing, dropped, notes = _clock(table, names)
     columns = [i for i in range(table.shape[1]) if i not in dropped]
     if not columns or not len(table):
-        raise FormatError("at least one column of values", f"{len(lines)} rows, {table.shape[1]} columns in {path.name}", "add values")
+        raise FormatError(
+            "at least one column of values", f"{len(lines)} rows, {table.shape[1]} columns in {path.name}", "add values"
+        )
     array = np.ascontiguousarray(table[:, columns].T.astype(np.float32))
     return Sample(array, path.name, spacing, "s" if spacing else "px", notes=notes)
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
     cells = [cell.strip().strip('"') for cell in line.split(separator)]
-    return [cell.replace(",", ".") for cell in cells] if separator == ";" else cells  # decimal commas come with semicolons
+    return (
+        [cell.replace(",", ".") for cell in cells] if separator == ";" else cells
+    )  # decimal commas come with semicolons
 
 
 def _is_number(cell: str) -> bool:
@@ -138,8 +172,11 @@ def _table(rows: list[str], separator: str | None, path: Path) -> np.ndarray:
     try:
         return np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None, quotechar='"')
     except ValueError as error:
-        raise FormatError("a table of numbers, the same columns in each row", f"{path.name}: {error} (rows count from the first "
-                          "numbers)", "mend or remove that row; empty cells are not allowed") from error
+        raise FormatError(
+            "a table of numbers, the same columns in each row",
+            f"{path.name}: {error} (rows count from the first numbers)",
+            "mend or remove that row; empty cells are not allowed",
+        ) from error
 
 
 def _clock(table: np.ndarray, names: list[str] | None) -> tuple[tuple[float] | None, set[int], tuple[str, ...]]:

@@ -39,18 +39,26 @@ class Dataset:
         return sorted(path.parent.name for path in self.folder.glob("*/images"))
 
     def items(self, split: str) -> list[Item]:
-        """Return the samples of a part, by name. Raises UnknownNameError for a part, FormatError for a label that is missing."""
+        """Return the samples of a part, by name. Raises UnknownNameError for a part, FormatError for a missing label."""
         images = self.folder / split / "images"
         if not images.is_dir():
-            raise UnknownNameError(f"a part of {self.name} ({', '.join(self.splits()) or 'none found'})", repr(split),
-                                   "check the name; a part is a folder with images and labels in it")
-        labels = {stem_of(path): path for path in (self.folder / split / "labels").glob("*") if suffix_of(path) in SUPPORTED}
+            raise UnknownNameError(
+                f"a part of {self.name} ({', '.join(self.splits()) or 'none found'})",
+                repr(split),
+                "check the name; a part is a folder with images and labels in it",
+            )
+        labels = {
+            stem_of(path): path for path in (self.folder / split / "labels").glob("*") if suffix_of(path) in SUPPORTED
+        }
         items = []
         for path in sorted(images.iterdir()):
             if suffix_of(path) in SUPPORTED and not path.name.startswith("."):
                 if stem_of(path) not in labels:
-                    raise FormatError(f"a label file for {split}/images/{path.name}", f"none of that name in {split}/labels",
-                                      "add it or remove the image")
+                    raise FormatError(
+                        f"a label file for {split}/images/{path.name}",
+                        f"none of that name in {split}/labels",
+                        "add it or remove the image",
+                    )
                 items.append(Item(stem_of(path), path, labels[stem_of(path)]))
         return items
 
@@ -62,7 +70,7 @@ class Dataset:
         return sample
 
     def read_label(self, item: Item, *, max_bytes: int = MAX_BYTES) -> np.ndarray:
-        """Return (*spatial) int16 class ids with -1 = unlabelled, or float32 values in `task.unit` with NaN = unlabelled.
+        """Return (*spatial) int16 class ids, -1 = unlabelled, or float32 values in `task.unit`, NaN = unlabelled.
 
         Raises ShapeError when the image has another shape, FormatError for a class id that the dataset does not have.
         """
@@ -71,9 +79,16 @@ class Dataset:
             stored = stored[0]
         shape = spatial_shape(item.image_path, spatial_dims=self.spatial_dims)
         if stored.shape != shape:
-            raise ShapeError(f"labels of shape {shape}, as {item.image_path.name}", f"{stored.shape} in {item.label_path.name}",
-                             "make both the same size")
-        return _values(stored, self.task) if self.task.kind == "regression" else _class_ids(stored, self.task, item.label_path)
+            raise ShapeError(
+                f"labels of shape {shape}, as {item.image_path.name}",
+                f"{stored.shape} in {item.label_path.name}",
+                "make both the same size",
+            )
+        return (
+            _values(stored, self.task)
+            if self.task.kind == "regression"
+            else _class_ids(stored, self.task, item.label_path)
+        )
 
 
 def _values(stored: np.ndarray, task: TaskSpec) -> np.ndarray:
@@ -90,8 +105,10 @@ def _class_ids(stored: np.ndarray, task: TaskSpec, path: Path) -> np.ndarray:
         first = tuple(int(i) for i in np.unravel_index(int(unknown.argmax()), unknown.shape))
         also = "" if task.ignore_index is None else f" or {task.ignore_index} for unlabelled"
         got = f"{stored[first]:g} at {first} and {int(unknown.sum()) - 1:,} more such in {path.name}"
-        raise FormatError(f"class ids 0 to {len(task.classes) - 1}{also}", got, "add the class to dataset.json or mend the file")
-    return np.where(ignored, -1, stored).astype(np.int16)
+        raise FormatError(
+            f"class ids 0 to {len(task.classes) - 1}{also}", got, "add the class to dataset.json or mend the file"
+        )
+    return np.where(ignored, np.int16(-1), stored.astype(np.int16))  # cast first: as uint8, -1 would become 255
 
 
 def open_dataset(folder: str | Path) -> Dataset:
@@ -134,7 +151,9 @@ def _task(fields: dict[str, Any]) -> TaskSpec:
     if ignore is not None and (type(ignore) is not int or 0 <= ignore < len(classes)):
         raise _wrong("ignore_index", f"a whole number that is no class id (0 to {len(classes) - 1})", ignore)
     colors = fields.get("colors", distinct_colors(len(classes)))
-    good = isinstance(colors, list | tuple) and all(_numbers(c, 3) and all(type(v) is int and 0 <= v <= 255 for v in c) for c in colors)
+    good = isinstance(colors, list | tuple) and all(
+        _numbers(c, 3) and all(type(v) is int and 0 <= v <= 255 for v in c) for c in colors
+    )
     if not good or len(colors) != len(classes):
         raise _wrong("colors", f"{len(classes)} colours [red, green, blue] of 0 to 255", colors)
     return TaskSpec("segmentation", tuple(classes), tuple(tuple(c) for c in colors), ignore_index=ignore)
@@ -161,8 +180,11 @@ def _require(field: str, value: Any, allowed: tuple) -> Any:
 
 
 def _numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list | tuple) and len(values) == count and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v) for v in values)
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == count
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v) for v in values)
+    )
 
 
 def _wrong(field: str, expected: str, value: Any) -> FormatError:

@@ -1,4 +1,4 @@
-"""What all file families share: telling files apart, refusing what is too large, and writing without half-written files."""
+"""What all file families share: telling files apart, refusing what is too large, never leaving half a file."""
 
 import contextlib
 import math
@@ -10,23 +10,60 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+from nibabel.wrapstruct import WrapStructError
 
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, StoreError
 
 GIB = 2**30
 MAX_BYTES = 4 * GIB
-SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "NIfTI": (".nii", ".nii.gz"),
-            "npy": (".npy",), "CSV": (".csv", ".tsv", ".txt")}
+SUFFIXES = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "TIFF": (".tif", ".tiff"),
+    "NIfTI": (".nii", ".nii.gz"),
+    "npy": (".npy",),
+    "CSV": (".csv", ".tsv", ".txt"),
+}
 SUPPORTED = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF",
-               b"MM\0+": "TIFF", b"\x93NUMPY": "npy"}
-_STRANGERS = {b"GIF8": "a GIF picture", b"BM": "a BMP picture", b"RIFF": "a RIFF file (WebP, WAV)", b"%PDF": "a PDF",
-              b"PK\x03\x04": "a zip archive (npz, docx, xlsx)", b"\x89HDF": "an HDF5 file", b"\x80": "a Python pickle",
-              b"\x1f\x8b": "gzip data with no NIfTI volume inside"}
-# Decoders meet damaged bytes with almost any exception; these are the ones that Pillow, tifffile, imagecodecs, nibabel and
-# numpy were seen to raise. Anything else is our own fault and must surface.
-DECODER_ERRORS = (OSError, EOFError, ValueError, SyntaxError, LookupError, TypeError, RuntimeError, AttributeError,
-                  ArithmeticError, MemoryError, struct.error, zlib.error)
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\x93NUMPY": "npy",
+}
+_STRANGERS = {
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"RIFF": "a RIFF file (WebP, WAV)",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive (npz, docx, xlsx)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x80": "a Python pickle",
+    b"\x1f\x8b": "gzip data with no NIfTI volume inside",
+}
+# Decoders meet damaged bytes with almost any exception; these are the ones that Pillow, tifffile, imagecodecs, nibabel
+# and numpy were seen to raise. Anything else is our own fault and must surface.
+DECODER_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    HeaderDataError,
+    HeaderTypeError,
+    WrapStructError,
+)
 
 
 def suffix_of(path: Path) -> str:
@@ -71,7 +108,9 @@ def sniff(path: Path) -> str:
     if suffix_of(path) in SUPPORTED:
         todo = "save it again with the program that made it; a new name does not change what is inside"
         raise FormatError(f"a file that is what its name says ({path.name})", known or "bytes of no known kind", todo)
-    raise FormatError(f"one of {', '.join(SUPPORTED)}", f"{path.name} ({known or 'bytes of no known kind'})", "convert it first")
+    raise FormatError(
+        f"one of {', '.join(SUPPORTED)}", f"{path.name} ({known or 'bytes of no known kind'})", "convert it first"
+    )
 
 
 def _head(path: Path) -> bytes:
@@ -81,7 +120,9 @@ def _head(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise FormatError("an existing file", f"{path}", "check the path") from error
     except OSError as error:
-        raise FormatError("a readable file", f"{path} ({error.strerror})", "check that it is a file you may read") from error
+        raise FormatError(
+            "a readable file", f"{path} ({error.strerror})", "check that it is a file you may read"
+        ) from error
     if not head:
         raise FormatError("a file with content", f"{path.name} of 0 bytes", "copy or download it again")
     return head
@@ -117,7 +158,9 @@ def plain_numbers(array: np.ndarray, name: str) -> np.ndarray:
             raise FormatError("finite numbers", got, "replace them, for example with numpy.nan_to_num")
         if array.dtype.itemsize not in (4, 8):  # half and long double are unknown to some tools downstream
             return array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
-    return array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)  # torch warns of read-only arrays
+    return array.astype(
+        array.dtype.newbyteorder("="), copy=not array.flags.writeable
+    )  # torch warns of read-only arrays
 
 
 @contextlib.contextmanager
@@ -129,18 +172,22 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         raise
     except DECODER_ERRORS as error:
         got = f"{path.name}, which cannot be decoded ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
-        raise FormatError(f"an intact {kind} file", got, "copy or export it again; it may be cut off or damaged") from error
+        raise FormatError(
+            f"an intact {kind} file", got, "copy or export it again; it may be cut off or damaged"
+        ) from error
 
 
 def write_beside(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file under a temporary name in the same folder, then rename it: readers see the old file or the whole new one."""
+    """Write under a temporary name in the same folder, then rename: readers see the old file or the whole new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError("a writable place", f"{path} ({error.strerror or error})", "choose another folder or free space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        got = f"{path} ({error.strerror or error})"
+        raise StoreError("a writable place", got, "choose another folder or free space") from error

@@ -4,8 +4,20 @@ import colorsys
 
 # Okabe and Ito's palette, "Color Universal Design" (2008), without black and ordered so that the first few differ most;
 # then from Paul Tol's "muted" scheme (2021). Both were made for colour-blind readers.
-_COLORS = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0), (240, 228, 66),
-           (136, 34, 85), (68, 170, 153), (153, 153, 51), (51, 34, 136), (221, 204, 119))
+_COLORS = (
+    (0, 114, 178),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (86, 180, 233),
+    (213, 94, 0),
+    (240, 228, 66),
+    (136, 34, 85),
+    (68, 170, 153),
+    (153, 153, 51),
+    (51, 34, 136),
+    (221, 204, 119),
+)
 _GOLDEN = 0.618034  # steps of the golden ratio keep hues apart however many follow
 
 

@@ -11,8 +11,15 @@ from parmesan_engine.io.files import check_limit, decoding, plain_numbers
 from parmesan_engine.types import Sample
 
 _ORIENTATION_TAG = 0x0112
-_ORIENTATIONS = {2: "mirrored", 3: "turned by 180 degrees", 4: "mirrored", 5: "mirrored and turned",
-                 6: "turned by 90 degrees", 7: "mirrored and turned", 8: "turned by 270 degrees"}
+_ORIENTATIONS = {
+    2: "mirrored",
+    3: "turned by 180 degrees",
+    4: "mirrored",
+    5: "mirrored and turned",
+    6: "turned by 90 degrees",
+    7: "mirrored and turned",
+    8: "turned by 270 degrees",
+}
 
 
 def orient(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -38,13 +45,17 @@ def orientation_notes(orientation: int) -> tuple[str, ...]:
 def read_raster(path: Path, kind: str, *, max_bytes: int) -> Sample:
     """Return a PNG or JPEG as (1 or 3, y, x), uint8 or uint16. Palettes become colours, alpha is dropped."""
     with decoding(path, kind), _open(path, kind) as image:
-        check_limit((image.height, image.width, 3 if image.mode == "P" else len(image.getbands())), max_bytes, path.name)
+        check_limit(
+            (image.height, image.width, 3 if image.mode == "P" else len(image.getbands())), max_bytes, path.name
+        )
         orientation = _orientation(image)
         pixels, notes = _pixels(image, path)
     if getattr(image, "n_frames", 1) > 1:
         notes += ("only the first frame of an animation was read",)
     pixels = orient(pixels, orientation).transpose(2, 0, 1)
-    return Sample(plain_numbers(np.ascontiguousarray(pixels), path.name), path.name, notes=notes + orientation_notes(orientation))
+    return Sample(
+        plain_numbers(np.ascontiguousarray(pixels), path.name), path.name, notes=notes + orientation_notes(orientation)
+    )
 
 
 def raster_shape(path: Path, kind: str) -> tuple[int, int]:
@@ -54,13 +65,17 @@ def raster_shape(path: Path, kind: str) -> tuple[int, int]:
 
 
 def read_raster_labels(path: Path, kind: str, *, max_bytes: int) -> np.ndarray:
-    """Return the (y, x) stored numbers of a grey or indexed PNG; the palette is only for looking. Raises FormatError."""
+    """Return the (y, x) stored numbers of a grey or indexed PNG; palettes are only for looking. Raises FormatError."""
     if kind == "JPEG":
-        raise FormatError("labels in a lossless format", f"{path.name}, a JPEG", "save labels as PNG; JPEG blurs class ids")
+        raise FormatError(
+            "labels in a lossless format", f"{path.name}, a JPEG", "save labels as PNG; JPEG blurs class ids"
+        )
     with decoding(path, kind), _open(path, kind) as image:
         check_limit((image.height, image.width), max_bytes, path.name)
         if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
-            raise FormatError("one number per pixel", f"{path.name} in mode {image.mode}", "save labels as grey or indexed PNG")
+            raise FormatError(
+                "one number per pixel", f"{path.name} in mode {image.mode}", "save labels as grey or indexed PNG"
+            )
         labels = np.asarray(image)
     return labels.astype(np.uint8) if labels.dtype == bool else labels
 

@@ -34,7 +34,9 @@ def read(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: int | No
     else:
         sample = read_csv(path, max_bytes=max_bytes)
     if spatial_dims not in (None, sample.spatial_dims):
-        raise ShapeError(f"{spatial_dims} spatial axes", f"{sample.spatial_shape} in {path.name}", "choose a file of that kind")
+        raise ShapeError(
+            f"{spatial_dims} spatial axes", f"{sample.spatial_shape} in {path.name}", "choose a file of that kind"
+        )
     if suffix_of(path) not in SUFFIXES[kind]:
         sample = replace(sample, notes=(*sample.notes, f"read as {kind}, whatever its name says"))
     return sample
@@ -65,5 +67,7 @@ def read_label_array(path: str | Path, *, max_bytes: int = MAX_BYTES) -> np.ndar
         return read_npy_labels(path, max_bytes=max_bytes)
     sample = read_nifti(path, max_bytes=max_bytes) if kind == "NIfTI" else read_csv(path, max_bytes=max_bytes)
     if sample.channels != 1:
-        raise FormatError("one number per voxel", f"{path.name} with {sample.channels} channels", "save labels in one channel")
+        raise FormatError(
+            "one number per voxel", f"{path.name} with {sample.channels} channels", "save labels in one channel"
+        )
     return sample.array[0]

@@ -1,4 +1,4 @@
-"""TIFF pictures and stacks, with the physical sizes of ImageJ and OME files. Plain resolution tags are print settings."""
+"""TIFF pictures and stacks, with the physical sizes of ImageJ and OME; plain resolution tags are print settings."""
 
 import html
 import re
@@ -34,7 +34,9 @@ def read_tiff(path: Path, *, max_bytes: int) -> Sample:
         orientation = _orientation(page)
         array, depth_axis = _to_channels_first(array, series.axes, orientation)
         spacing, unit = _spacing(tif, page, depth_axis, array.ndim - 1, swapped=orientation >= 5)
-    return Sample(plain_numbers(array, path.name), path.name, spacing, unit, notes=notes + orientation_notes(orientation))
+    return Sample(
+        plain_numbers(array, path.name), path.name, spacing, unit, notes=notes + orientation_notes(orientation)
+    )
 
 
 def tiff_shape(path: Path) -> tuple[int, ...]:
@@ -56,7 +58,9 @@ def read_tiff_labels(path: Path, *, max_bytes: int) -> np.ndarray:
         _check_complete(tif, series, path)
         labels, _ = _to_channels_first(series.asarray(), series.axes, _orientation(series.keyframe))
     if len(labels) != 1:
-        raise FormatError("one number per pixel", f"{path.name} with {len(labels)} channels", "save labels in one channel")
+        raise FormatError(
+            "one number per pixel", f"{path.name} with {len(labels)} channels", "save labels in one channel"
+        )
     return labels[0]
 
 
@@ -70,16 +74,25 @@ def _check_axes(series: tifffile.TiffPageSeries, path: Path) -> None:
     channels = [axis for axis in "SC" if sizes.get(axis, 1) > 1]
     if len(sizes) != len(series.axes) or not {"Y", "X"} <= set(sizes) or len(deep) > 1 or len(channels) > 1:
         got = f"axes {series.axes} of sizes {' x '.join(map(str, series.shape))} in {path.name}"
-        raise ShapeError("axes y, x, at most one of pages, and one of channels", got, "save one time point or one stack")
+        raise ShapeError(
+            "axes y, x, at most one of pages, and one of channels", got, "save one time point or one stack"
+        )
 
 
 def _check_complete(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
-    """Raise FormatError when pixel data lies beyond the end of the file (tifffile would fill in zeros or stop midway)."""
+    """Raise FormatError when pixels lie beyond the end of the file (tifffile would fill in zeros or stop midway)."""
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
     else:
-        end = max((offset + count for page in series.pages if page is not None
-                   for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+        end = max(
+            (
+                offset + count
+                for page in series.pages
+                if page is not None
+                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+            ),
+            default=0,
+        )
     if end > tif.filehandle.size:
         got = f"{path.name}, {tif.filehandle.size:,} bytes long but with pixels up to byte {end:,}"
         raise FormatError("an intact TIFF file", got, "copy or export it again; it was cut off")
@@ -115,8 +128,9 @@ def _to_channels_first(array: np.ndarray, axes: str, orientation: int) -> tuple[
     return np.ascontiguousarray(array), deep
 
 
-def _spacing(tif: tifffile.TiffFile, page: tifffile.TiffPage, depth_axis: str, dims: int, *, swapped: bool
-             ) -> tuple[tuple[float, ...] | None, str]:
+def _spacing(
+    tif: tifffile.TiffFile, page: tifffile.TiffPage, depth_axis: str, dims: int, *, swapped: bool
+) -> tuple[tuple[float, ...] | None, str]:
     """Return the spacing (z, y, x) or (y, x) and its unit, or (None, "px")."""
     sizes, unit = _ome_sizes(tif.ome_metadata) if tif.is_ome else _imagej_sizes(tif, page)
     if depth_axis and depth_axis not in "ZIQ":  # pages are times or angles: no distance
@@ -140,6 +154,7 @@ def _imagej_sizes(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[dict
 
 def _ome_sizes(xml: str) -> tuple[dict[str, float], str]:
     """Return sizes by axis in the unit of x; OME's default unit is the micrometre."""
+
     def attribute(name: str, default: str) -> str:
         found = re.search(rf'\b{name}="([^"]*)"', xml)
         return html.unescape(found.group(1)) if found else default

@@ -1,7 +1,7 @@
 """NIfTI-1 and NIfTI-2 volumes in one file (.nii, .nii.gz).
 
-nibabel interprets the header; the voxels are read by us, exactly as many bytes as the header announces, after the size has
-been checked. So neither a false header nor a gzip bomb can make us unpack more than allowed.
+nibabel interprets the header; the voxels are read by us, exactly as many bytes as the header announces, after the size
+has been checked. So neither a false header nor a gzip bomb can make us unpack more than allowed.
 """
 
 import gzip
@@ -56,11 +56,17 @@ def _header(file, path: Path) -> nibabel.Nifti1Header:
     cls = nibabel.Nifti2Header if two else nibabel.Nifti1Header
     header = cls(head[: 540 if two else 348], check=False)
     if not bytes(header["magic"]).startswith(b"n+"):
-        raise FormatError("a NIfTI volume in one file", f"{path.name} with its voxels elsewhere (.hdr and .img, or damaged)",
-                          "save it as .nii or .nii.gz")
+        raise FormatError(
+            "a NIfTI volume in one file",
+            f"{path.name} with its voxels elsewhere (.hdr and .img, or damaged)",
+            "save it as .nii or .nii.gz",
+        )
     if not 0 <= float(header["vox_offset"]) <= _MAX_OFFSET:
-        raise LimitError(f"voxels within the first {_MAX_OFFSET:,} bytes", f"{path.name}, where they start at byte "
-                         f"{float(header['vox_offset']):,.0f}", "save it again without header extensions")
+        raise LimitError(
+            f"voxels within the first {_MAX_OFFSET:,} bytes",
+            f"{path.name}, where they start at byte {float(header['vox_offset']):,.0f}",
+            "save it again without header extensions",
+        )
     return header
 
 
@@ -69,14 +75,19 @@ def _layout(header: nibabel.Nifti1Header, path: Path) -> tuple[tuple[int, ...], 
     count = int(header["dim"][0])
     shape = tuple(int(n) for n in header["dim"][1 : 1 + count])
     if not 1 <= count <= 7 or min(shape) < 1:
-        raise FormatError("a NIfTI header with 1 to 7 axes of positive sizes", f"{path.name} with dim {header['dim'].tolist()}",
-                          "export it again; the header is damaged")
+        raise FormatError(
+            "a NIfTI header with 1 to 7 axes of positive sizes",
+            f"{path.name} with dim {header['dim'].tolist()}",
+            "export it again; the header is damaged",
+        )
     if count == 5 and shape[3] == 1:  # a vector per voxel sits on axis five, behind an empty time axis
         shape = (*shape[:3], shape[4])
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) > 4:
-        raise ShapeError("at most x, y, z and one axis of channels", f"{shape} in {path.name}", "save one volume of the series")
+        raise ShapeError(
+            "at most x, y, z and one axis of channels", f"{shape} in {path.name}", "save one volume of the series"
+        )
     return shape, len(header.get_data_dtype().names or (0,))
 
 
@@ -89,7 +100,9 @@ def _voxels(file, header: nibabel.Nifti1Header, shape: tuple[int, ...], path: Pa
     file.seek(max(int(header["vox_offset"]), int(header["sizeof_hdr"])))
     data = file.read(size)
     if len(data) < size:
-        raise FormatError(f"{size:,} bytes of voxels", f"{len(data):,} in {path.name}", "copy or export it again; it was cut off")
+        raise FormatError(
+            f"{size:,} bytes of voxels", f"{len(data):,} in {path.name}", "copy or export it again; it was cut off"
+        )
     array = np.frombuffer(data, dtype)
     if dtype.names:  # colours: one field per channel
         array = np.stack([array[name].reshape(shape[::-1]) for name in dtype.names[:3]])

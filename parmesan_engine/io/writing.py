@@ -47,7 +47,7 @@ def write_labels(path: str | Path, labels: np.ndarray, sample: Sample, task: Tas
 def write_values(path: str | Path, values: np.ndarray, sample: Sample, task: TaskSpec) -> None:
     """Write (*spatial) float32 values in `task.unit`, NaN = unknown.
 
-    PNG holds whole numbers 0..65535 with unknown as the task's invalid_value (0 when it has none); LimitError beyond that.
+    PNG holds whole numbers 0..65535, LimitError beyond; unknown becomes the task's invalid_value (0 when it has none).
     """
     path = Path(path)
     _check_shape(values.shape, sample.spatial_shape)
@@ -64,20 +64,25 @@ def write_values(path: str | Path, values: np.ndarray, sample: Sample, task: Tas
 
 
 def write_probabilities(path: str | Path, probabilities: np.ndarray, sample: Sample) -> None:
-    """Write (classes, *spatial) float32; in TIFF and NIfTI the classes are channels. PNG cannot hold them: FormatError."""
+    """Write (classes, *spatial) float32; in TIFF and NIfTI classes are channels. PNG cannot hold them: FormatError."""
     _check_shape(probabilities.shape[1:], sample.spatial_shape)
     _write_array(Path(path), probabilities.astype(np.float32), sample, channels=True)
 
 
 def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if tuple(shape) != tuple(wanted):
-        raise ShapeError(f"shape {wanted}, as the sample", f"{shape}", "write a prediction with the sample it was made for")
+        raise ShapeError(
+            f"shape {wanted}, as the sample", f"{shape}", "write a prediction with the sample it was made for"
+        )
 
 
 def _check_flat(path: Path, sample: Sample) -> None:
     if sample.spatial_dims != 2:
-        raise ShapeError("a picture (y, x) for PNG", f"{sample.spatial_shape} for {path.name}",
-                         "use npy for signals, tiff or nifti for volumes")
+        raise ShapeError(
+            "a picture (y, x) for PNG",
+            f"{sample.spatial_shape} for {path.name}",
+            "use npy for signals, tiff or nifti for volumes",
+        )
 
 
 def _write_array(path: Path, array: np.ndarray, sample: Sample, *, channels: bool) -> None:
@@ -86,7 +91,9 @@ def _write_array(path: Path, array: np.ndarray, sample: Sample, *, channels: boo
         write_beside(path, lambda file: np.save(file, array, allow_pickle=False))
     elif suffix in (".tif", ".tiff", ".nii", ".nii.gz"):
         if sample.spatial_dims == 1:
-            raise ShapeError(f"a picture or a volume for {suffix}", f"a signal {sample.spatial_shape}", "use npy for signals")
+            raise ShapeError(
+                f"a picture or a volume for {suffix}", f"a signal {sample.spatial_shape}", "use npy for signals"
+            )
         make = _tiff if suffix.startswith(".tif") else _nifti
         write_beside(path, make(array, sample, channels=channels, zipped=suffix == ".nii.gz"))
     else:
@@ -102,11 +109,18 @@ def _tiff(array: np.ndarray, sample: Sample, *, channels: bool, zipped: bool) ->
     spacing = sample.spacing
     metadata = {"axes": ("Z" if deep else "") + ("C" if channels else "") + "YX"}
     if spacing:
-        metadata |= {"unit": sample.unit} | ({"spacing": spacing[0]} if deep else {})
+        unit = sample.unit.replace("\u00b5", "u").encode("ascii", "ignore").decode()  # all that ImageJ's text may hold
+        metadata |= {"unit": unit} | ({"spacing": spacing[0]} if deep else {})
     resolution = (1 / spacing[-1], 1 / spacing[-2]) if spacing else None
-    # ImageJ reads deflate; values stay exact
-    return lambda file: tifffile.imwrite(file, array, imagej=True, resolution=resolution, metadata=metadata, compression="deflate",
-                                         photometric="minisblack")
+    return lambda file: tifffile.imwrite(
+        file,
+        array,
+        imagej=True,
+        resolution=resolution,
+        metadata=metadata,
+        compression="deflate",
+        photometric="minisblack",
+    )
 
 
 def _nifti(array: np.ndarray, sample: Sample, *, channels: bool, zipped: bool) -> Callable[[BinaryIO], None]:
