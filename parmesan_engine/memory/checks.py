@@ -14,14 +14,19 @@ def check_labels(labels: np.ndarray, rows: int, task: TaskSpec) -> np.ndarray:
     """Return (rows, label_dim) float32 labels. Raises ShapeError, FormatError, LimitError."""
     labels = np.asarray(labels, np.float32)
     if labels.shape != (rows, task.label_dim):
-        raise ShapeError(f"labels of shape ({rows}, {task.label_dim})", f"{labels.shape}", "give one column per class, or one value")
+        raise ShapeError(
+            f"labels of shape ({rows}, {task.label_dim})", f"{labels.shape}", "give one column per class, or one value"
+        )
     if not np.isfinite(labels).all():
         raise FormatError("finite labels", "NaN or infinity", "leave unlabelled pixels out")
     if task.kind == "segmentation" and rows:
         sums = labels.sum(axis=1, dtype=np.float64)
         if labels.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
-            raise LimitError("class histograms: not negative, each row summing to 1",
-                             f"smallest {labels.min():g}, sums {sums.min():g} to {sums.max():g}", "normalise the rows")
+            raise LimitError(
+                "class histograms: not negative, each row summing to 1",
+                f"smallest {labels.min():g}, sums {sums.min():g} to {sums.max():g}",
+                "normalise the rows",
+            )
     return labels
 
 
@@ -33,8 +38,11 @@ def check_weights(weights: np.ndarray | None, rows: int) -> np.ndarray:
     if weights.shape != (rows,):
         raise ShapeError(f"{rows} weights", f"shape {weights.shape}", "give one weight per entry")
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise LimitError("finite weights of at least 0", f"{weights[~(weights >= 0) | ~np.isfinite(weights)][0]}",
-                         "use remove to take entries out")
+        raise LimitError(
+            "finite weights of at least 0",
+            f"{weights[~(weights >= 0) | ~np.isfinite(weights)][0]}",
+            "use remove to take entries out",
+        )
     return weights + np.float32(0)  # -0.0 becomes 0.0: equal weights, equal digests
 
 
@@ -50,16 +58,27 @@ def check_batch(batch: EntryBatch, channels: int, task: TaskSpec) -> dict[str, n
         if values.size and values.dtype.kind not in "iu":
             raise FormatError(f"integer {name}", str(values.dtype), "round them to pixels")
         if values.size and not 0 <= values.min() <= values.max() < limit:
-            raise LimitError(f"{name} from 0 to {limit - 1}", f"{values.min()} to {values.max()}", "check how they were made")
-    return {"keys": keys, "coarse": coarse, "labels": check_labels(batch.labels, rows, task),
-            "weights": check_weights(batch.weights, rows), "coordinates": coordinates.astype(np.int32),
-            "parents": parents.astype(np.int64)}
+            raise LimitError(
+                f"{name} from 0 to {limit - 1}", f"{values.min()} to {values.max()}", "check how they were made"
+            )
+    return {
+        "keys": keys,
+        "coarse": coarse,
+        "labels": check_labels(batch.labels, rows, task),
+        "weights": check_weights(batch.weights, rows),
+        "coordinates": coordinates.astype(np.int32),
+        "parents": parents.astype(np.int64),
+    }
 
 
 def _check_keys(keys: np.ndarray, channels: int, name: str) -> np.ndarray:
     keys = np.asarray(keys)
     if keys.ndim != 2 or keys.shape[1] != channels:
-        raise ShapeError(f"{name} of shape (n, {channels}), the memory's channels", f"{keys.shape}", "use the encoder this memory was made with")
+        raise ShapeError(
+            f"{name} of shape (n, {channels}), the memory's channels",
+            f"{keys.shape}",
+            "use the encoder this memory was made with",
+        )
     if keys.dtype.kind not in "fiu":
         raise FormatError(f"{name} of real numbers", str(keys.dtype), "convert them to float32")
     keys = np.ascontiguousarray(keys, np.float32)

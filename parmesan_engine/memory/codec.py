@@ -16,8 +16,13 @@ def pack(arrays: dict[str, np.ndarray], extra: dict | None = None) -> bytes:
     """Return arrays (and a small JSON object) as one block of bytes."""
     fields = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
     header = json.dumps({"fields": fields, "extra": extra}).encode()
-    return b"".join([len(header).to_bytes(HEADER_BYTES, "little"), header,
-                     *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
+    return b"".join(
+        [
+            len(header).to_bytes(HEADER_BYTES, "little"),
+            header,
+            *(np.ascontiguousarray(array).tobytes() for array in arrays.values()),
+        ]
+    )
 
 
 def unpack(data: bytes) -> tuple[dict[str, np.ndarray], dict | None]:
@@ -29,8 +34,11 @@ def unpack(data: bytes) -> tuple[dict[str, np.ndarray], dict | None]:
             arrays[name] = np.frombuffer(data, dtype, int(np.prod(shape)), end).reshape(shape)
             end += arrays[name].nbytes
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError("an intact block of entries in the manifest", f"damaged bytes ({error})",
-                         "restore the memory folder from a backup") from error
+        raise StoreError(
+            "an intact block of entries in the manifest",
+            f"damaged bytes ({error})",
+            "restore the memory folder from a backup",
+        ) from error
     return arrays, header["extra"]
 
 
@@ -70,5 +78,11 @@ def task_to_json(task: TaskSpec) -> dict:
 
 def task_from_json(data: dict) -> TaskSpec:
     limits = data["display_range"]
-    return TaskSpec(**data | {"classes": tuple(data["classes"]), "colors": tuple(tuple(c) for c in data["colors"]),
-                              "display_range": None if limits is None else tuple(limits)})
+    return TaskSpec(
+        **data
+        | {
+            "classes": tuple(data["classes"]),
+            "colors": tuple(tuple(c) for c in data["colors"]),
+            "display_range": None if limits is None else tuple(limits),
+        }
+    )

@@ -1,6 +1,5 @@
 """How a version is committed and how a memory follows the commits of other processes. The verbs are in `memory`."""
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest, store_errors
 from parmesan_engine.memory.reading import Reader, difference, mark
 from parmesan_engine.memory.records import Change, VersionRecord
-from parmesan_engine.types import MemoryDelta, TaskSpec
+from parmesan_engine.types import MemoryDelta
 
 UNKNOWN_EPOCH = -1  # of a state in RAM that must be loaded again
 
@@ -41,7 +40,9 @@ class Plan:
 class Committer(Reader):
     """A reader that can move: to a version it commits, or to the newest one of another process."""
 
-    def __init__(self, folder: Path | None, manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray) -> None:
+    def __init__(
+        self, folder: Path | None, manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray
+    ) -> None:
         self._folder, self._manifest = folder, manifest
         self._task_at_start = task_from_json(manifest.meta_json("task"))
         super().__init__(Entries(), self._task_at_start, keys, coarse, manifest.meta_json("novelty"), manifest.epoch)
@@ -63,8 +64,11 @@ class Committer(Reader):
         self._load_newer()
         rows, coarse_rows = self._entries.rows, self._entries.coarse_rows
         if self._keys.rows < rows or self._coarse.rows < coarse_rows:
-            raise StoreError(f"{rows} and {coarse_rows} rows in the key files of {self._manifest.place}",
-                             f"{self._keys.rows} and {self._coarse.rows}", "restore the memory folder from a backup")
+            raise StoreError(
+                f"{rows} and {coarse_rows} rows in the key files of {self._manifest.place}",
+                f"{self._keys.rows} and {self._coarse.rows}",
+                "restore the memory folder from a backup",
+            )
 
     def _load_newer(self) -> None:
         """Read what was committed after the version in RAM."""
@@ -154,9 +158,19 @@ class Committer(Reader):
     def _record_of(self, verb: str, plan: Plan, author: str, gesture: str) -> tuple[VersionRecord, int]:
         """Return the record and the digest sum of the version that a plan makes."""
         change, after = plan.change, self._entries.total_after(plan.change, plan.fresh)
-        record = VersionRecord(version_of(after, self._novelty), self._seq + 1, time.time(), verb, author,
-                               self._entries.count + len(change.added) - len(change.removed), len(change.added),
-                               len(change.removed), gesture, plan.undoes, "")
+        record = VersionRecord(
+            version_of(after, self._novelty),
+            self._seq + 1,
+            time.time(),
+            verb,
+            author,
+            self._entries.count + len(change.added) - len(change.removed),
+            len(change.added),
+            len(change.removed),
+            gesture,
+            plan.undoes,
+            "",
+        )
         return record, after
 
     def close(self) -> None:
@@ -178,6 +192,9 @@ class Committer(Reader):
 
 
 def _delta_of(change: Change, before: str, after: str, verb: str) -> MemoryDelta:
-    modified = np.setdiff1d(change.modified.ids, np.concatenate([change.added, change.removed])) if len(
-        change.modified.ids) else change.modified.ids
+    modified = (
+        np.setdiff1d(change.modified.ids, np.concatenate([change.added, change.removed]))
+        if len(change.modified.ids)
+        else change.modified.ids
+    )
     return MemoryDelta(before, after, change.added, change.removed, modified, verb)

@@ -32,8 +32,15 @@ def compatible(one: np.ndarray, other: np.ndarray, values: bool) -> np.ndarray:
     return np.abs(one - other) <= VALUE_TOLERANCE * np.maximum(np.abs(one), np.abs(other))
 
 
-def consolidate(keys: np.ndarray, labels: np.ndarray, ties: np.ndarray, novelty: float, *,
-                values: bool = False, block_rows: int = BLOCK_ROWS) -> tuple[np.ndarray, np.ndarray]:
+def consolidate(
+    keys: np.ndarray,
+    labels: np.ndarray,
+    ties: np.ndarray,
+    novelty: float,
+    *,
+    values: bool = False,
+    block_rows: int = BLOCK_ROWS,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (kept (n,) bool, blocker (n,) int64 row of the kept entry that blocks each pruned one, else -1).
 
     keys: (n, D) float32; labels: (n,) class ids, or values; ties: (n,) int64 content keys. Rows with equal ties are equal in
@@ -47,22 +54,22 @@ def consolidate(keys: np.ndarray, labels: np.ndarray, ties: np.ndarray, novelty:
     kept_at, count = np.empty(len(units), np.int64), 0
     blocker = np.full(len(units), -1, np.int64)
     for start in range(0, len(units), block_rows):
-        block = units[start:start + block_rows]
+        block = units[start : start + block_rows]
         near, distance = _nearest(block, kept_rows[:count], novelty, margin)
         near = np.where(near >= 0, kept_at[near], -1)
         within = 1 - block @ block.T <= novelty + margin
         inside = np.flatnonzero((np.tril(within, -1)).any(axis=1)).tolist()
-        blocked = (near >= 0) & compatible(labels[start:start + len(block)], labels[near], values)
-        blocker[start:start + len(block)] = np.where(blocked, near, -1)
+        blocked = (near >= 0) & compatible(labels[start : start + len(block)], labels[near], values)
+        blocker[start : start + len(block)] = np.where(blocked, near, -1)
         for row in inside:  # these also depend on earlier rows of the same block, in turn
-            earlier = np.flatnonzero(within[row, :row] & (blocker[start:start + row] < 0))
+            earlier = np.flatnonzero(within[row, :row] & (blocker[start : start + row] < 0))
             gaps = exact_distances(block[row], block[earlier])
             if len(gaps) and gaps.min() <= novelty and gaps.min() < distance[row]:
                 nearest = start + earlier[gaps.argmin()]  # argmin gives the first, that is the lowest tie
                 same = compatible(labels[start + row], labels[nearest], values)
                 blocker[start + row] = nearest if same else -1
-        new = np.flatnonzero(blocker[start:start + len(block)] < 0)
-        kept_rows[count:count + len(new)], kept_at[count:count + len(new)] = block[new], start + new
+        new = np.flatnonzero(blocker[start : start + len(block)] < 0)
+        kept_rows[count : count + len(new)], kept_at[count : count + len(new)] = block[new], start + new
         count += len(new)
     kept_out, blocker_out = np.empty(len(units), bool), np.full(len(units), -1, np.int64)
     kept_out[order] = blocker < 0
@@ -70,11 +77,13 @@ def consolidate(keys: np.ndarray, labels: np.ndarray, ties: np.ndarray, novelty:
     return kept_out, blocker_out
 
 
-def _nearest(block: np.ndarray, kept: np.ndarray, novelty: np.float32, margin: np.float32) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    block: np.ndarray, kept: np.ndarray, novelty: np.float32, margin: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
     """Return for each row the nearest kept row within `novelty` (or -1) and its exact distance (or inf)."""
     near, distance = np.full(len(block), -1, np.int64), np.full(len(block), np.inf, np.float32)
     for first in range(0, len(kept), KEPT_ROWS):  # bounds the product to 64 MB
-        part = kept[first:first + KEPT_ROWS]
+        part = kept[first : first + KEPT_ROWS]
         rough = 1 - block @ part.T
         limit = np.minimum(rough.min(axis=1) + 2 * margin, novelty + margin)
         rows, columns = np.nonzero(rough <= limit[:, None])

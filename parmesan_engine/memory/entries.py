@@ -42,7 +42,7 @@ class Entries:
     def ids(self) -> np.ndarray:
         """Active ids, ascending."""
         if self._ids is None:
-            self._ids = np.flatnonzero(self.active[:self.rows])
+            self._ids = np.flatnonzero(self.active[: self.rows])
             self._ids.flags.writeable = False
         return self._ids
 
@@ -51,7 +51,7 @@ class Entries:
 
     @property
     def chunk_table(self) -> np.ndarray:
-        return self.chunks[:self.chunk_count]
+        return self.chunks[: self.chunk_count]
 
     def chunk_of(self, ids: np.ndarray) -> np.ndarray:
         """Return the (n,) index into `chunk_table` of each row."""
@@ -70,7 +70,7 @@ class Entries:
             for name in (*COLUMNS, "coordinates", "labels", "digests"):
                 old = getattr(self, name)
                 new = np.zeros((capacity, *old.shape[1:]), old.dtype)
-                new[:self.rows] = old[:self.rows]
+                new[: self.rows] = old[: self.rows]
                 setattr(self, name, new)
 
     def append_chunk(self, fields: tuple, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Entries:
         part = slice(first, stop)
         for name in ("coordinates", "parents", "weights", "digests"):
             getattr(self, name)[part] = arrays[name]
-        self.labels[part, :arrays["labels"].shape[1]] = arrays["labels"]
+        self.labels[part, : arrays["labels"].shape[1]] = arrays["labels"]
         self.purged[part] = ~arrays["digests"].any(axis=1)
         if self.chunk_count == len(self.chunks):
             self.chunks = np.concatenate([self.chunks, np.zeros(max(16, len(self.chunks)), CHUNK_DTYPE)])
@@ -107,7 +107,7 @@ class Entries:
         if len(modified.ids):
             self.widen(modified.labels_after.shape[1])
             self.labels[modified.ids] = 0
-            self.labels[modified.ids, :modified.labels_after.shape[1]] = modified.labels_after
+            self.labels[modified.ids, : modified.labels_after.shape[1]] = modified.labels_after
             self.weights[modified.ids] = modified.weights_after
             self.digests[modified.ids] = modified.digests_after
         self._ids = None

@@ -24,8 +24,9 @@ def origin_digest(sample_hash: str, source: str, author: str) -> np.ndarray:
     return np.frombuffer(blake(json.dumps([sample_hash, source, author]).encode()), np.uint8)
 
 
-def entry_digests(origins: np.ndarray, keys: np.ndarray, coordinates: np.ndarray, labels: np.ndarray,
-                  weights: np.ndarray) -> np.ndarray:
+def entry_digests(
+    origins: np.ndarray, keys: np.ndarray, coordinates: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Return the (n, 16) uint8 content digests of n entries.
 
     origins: (n, 16) uint8 from `origin_digest`; keys: (n, D) float32; coordinates: (n, d) int; labels: (n, L) float32;
@@ -38,19 +39,24 @@ def entry_digests(origins: np.ndarray, keys: np.ndarray, coordinates: np.ndarray
     return out
 
 
-def _digests_of_block(origins: np.ndarray, keys: np.ndarray, coordinates: np.ndarray, labels: np.ndarray,
-                      weights: np.ndarray) -> np.ndarray:
+def _digests_of_block(
+    origins: np.ndarray, keys: np.ndarray, coordinates: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     labels = np.ascontiguousarray(labels, "<f4") + np.float32(0)  # -0.0 becomes 0.0
     used = labels.shape[1] - np.argmax(labels[:, ::-1] != 0, axis=1)
     used[~labels.any(axis=1)] = 0
-    columns = [np.ascontiguousarray(origins), np.ascontiguousarray(weights, "<f4").view(np.uint8).reshape(-1, 4),
-               np.ascontiguousarray(coordinates, "<i8").view(np.uint8), np.ascontiguousarray(keys, "<f4").view(np.uint8),
-               labels.view(np.uint8)]
+    columns = [
+        np.ascontiguousarray(origins),
+        np.ascontiguousarray(weights, "<f4").view(np.uint8).reshape(-1, 4),
+        np.ascontiguousarray(coordinates, "<i8").view(np.uint8),
+        np.ascontiguousarray(keys, "<f4").view(np.uint8),
+        labels.view(np.uint8),
+    ]
     rows = np.concatenate(columns, axis=1)
     width = rows.shape[1]
     ends = width - 4 * (labels.shape[1] - used)
     view, starts = memoryview(rows).cast("B"), range(0, rows.size, width)
-    joined = b"".join(blake(view[start:start + end]) for start, end in zip(starts, ends.tolist(), strict=True))
+    joined = b"".join(blake(view[start : start + end]) for start, end in zip(starts, ends.tolist(), strict=True))
     return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
 
 

@@ -34,7 +34,9 @@ class UndoStack:
         if not self._done:
             raise VersionError("a change to undo", "none left", "nothing: this is the first version")
         if self._done[-1].verb == "unlearn":
-            raise VersionError("a change that can be undone", "an unlearn, which purged its examples for good", "learn them again")
+            raise VersionError(
+                "a change that can be undone", "an unlearn, which purged its examples for good", "learn them again"
+            )
         return self._done[-1].seq
 
     def to_redo(self) -> int:
@@ -60,14 +62,15 @@ def find_version(records: list[VersionRecord], version: str) -> VersionRecord:
 def change_between(now: Entries, then: Entries) -> Change:
     """Return the change that turns the stored entries of `now` into those of `then` (two states of the same rows)."""
     differs = then.stored & (now.digests != then.digests).any(axis=1)
-    ids = np.flatnonzero(differs[:now.rows])
+    ids = np.flatnonzero(differs[: now.rows])
     width = max(now.labels.shape[1], then.labels.shape[1])
     now.widen(width)
     then.widen(width)
-    modified = Modified(ids, now.labels[ids], then.labels[ids], now.weights[ids], then.weights[ids], now.digests[ids],
-                        then.digests[ids])
+    modified = Modified(
+        ids, now.labels[ids], then.labels[ids], now.weights[ids], then.weights[ids], now.digests[ids], then.digests[ids]
+    )
     added, removed = then.stored & ~now.stored, now.stored & ~then.stored
-    return Change(np.flatnonzero(added[:now.rows]), np.flatnonzero(removed[:now.rows]), modified)
+    return Change(np.flatnonzero(added[: now.rows]), np.flatnonzero(removed[: now.rows]), modified)
 
 
 def compose(first: MemoryDelta | None, second: MemoryDelta) -> MemoryDelta:

@@ -26,7 +26,9 @@ class KeyFile:
 
     def write(self, first: int, keys: np.ndarray) -> None:
         """Write (n, channels) rows from row `first` on. Durable only after `sync`."""
-        self._write_bytes(np.ascontiguousarray(keys, "<f4").data.cast("B") if keys.size else b"", first * self.row_bytes)
+        self._write_bytes(
+            np.ascontiguousarray(keys, "<f4").data.cast("B") if keys.size else b"", first * self.row_bytes
+        )
 
     def _write_bytes(self, data: memoryview | bytes, offset: int) -> None:
         done = 0
@@ -43,13 +45,15 @@ class KeyFile:
         if int(ids.max()) >= len(self._map):
             self._map = self._mapped(int(ids.max()) + 1)
         if ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
-            return self._map[ids[0]:ids[-1] + 1].copy()
+            return self._map[ids[0] : ids[-1] + 1].copy()
         return self._map.take(ids, axis=0)
 
     def _mapped(self, needed: int) -> np.ndarray:
         rows = self.rows
         if rows < needed:
-            raise StoreError(f"{needed} rows in {self.path.name}", f"{rows} rows", "restore the memory folder from a backup")
+            raise StoreError(
+                f"{needed} rows in {self.path.name}", f"{rows} rows", "restore the memory folder from a backup"
+            )
         return np.asarray(np.memmap(self.path, "<f4", "r", shape=(rows, self.channels)))
 
     def erase(self, runs: np.ndarray) -> None:

@@ -19,8 +19,20 @@ from parmesan_engine.memory.records import Change, VersionRecord
 FORMAT = 1
 BUSY_SECONDS = 20.0
 FILE_NAME = "manifest.sqlite"
-CHUNK_FIELDS = ("first", "count", "seq", "sample", "sample_hash", "gesture", "author", "source", "time", "experience",
-                "coarse_first", "coarse_count")
+CHUNK_FIELDS = (
+    "first",
+    "count",
+    "seq",
+    "sample",
+    "sample_hash",
+    "gesture",
+    "author",
+    "source",
+    "time",
+    "experience",
+    "coarse_first",
+    "coarse_count",
+)
 SCHEMA = f"""
 CREATE TABLE names (code INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE chunks ({", ".join(f"{name} NOT NULL" for name in CHUNK_FIELDS)}, data BLOB NOT NULL, PRIMARY KEY (first));
@@ -41,16 +53,24 @@ def store_errors(place: str) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         busy = "locked" in str(error) or "busy" in str(error)
-        todo = ("wait for the other process or stop it, then try again" if busy
-                else "make the folder writable by this user and free some disk space")
+        todo = (
+            "wait for the other process or stop it, then try again"
+            if busy
+            else "make the folder writable by this user and free some disk space"
+        )
         raise StoreError(f"a memory that can be read and written at {place}", str(error), todo) from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"an intact memory at {place}", str(error), "restore the memory folder from a backup") from error
+        raise StoreError(
+            f"an intact memory at {place}", str(error), "restore the memory folder from a backup"
+        ) from error
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"a memory that can be read and written at {place}", error.strerror or str(error),
-                         "make the folder writable by this user and free some disk space") from error
+        raise StoreError(
+            f"a memory that can be read and written at {place}",
+            error.strerror or str(error),
+            "make the folder writable by this user and free some disk space",
+        ) from error
 
 
 class Manifest:
@@ -65,8 +85,11 @@ class Manifest:
         if self.exists and int(self.meta("format")) > FORMAT:
             newest = self.meta("format")
             self._db.close()
-            raise VersionError(f"memory format {FORMAT} or older", f"format {newest} at {self.place}",
-                               "update this program: the memory was written by a newer one")
+            raise VersionError(
+                f"memory format {FORMAT} or older",
+                f"format {newest} at {self.place}",
+                "update this program: the memory was written by a newer one",
+            )
 
     @property
     def exists(self) -> bool:
@@ -118,7 +141,9 @@ class Manifest:
 
     def head(self) -> tuple[int, int]:
         """Return (seq of the newest version, how often something was purged)."""
-        seq, epoch = self._rows("SELECT (SELECT max(seq) FROM versions), (SELECT value FROM meta WHERE key = 'epoch')")[0]
+        seq, epoch = self._rows("SELECT (SELECT max(seq) FROM versions), (SELECT value FROM meta WHERE key = 'epoch')")[
+            0
+        ]
         return seq, int(epoch)
 
     def epoch(self) -> int:
@@ -144,20 +169,38 @@ class Manifest:
     def insert_chunk(self, fields: tuple, data: bytes) -> None:
         """Write a chunk; fields in the order of CHUNK_FIELDS."""
         marks = ", ".join("?" * (len(CHUNK_FIELDS) + 1))
-        self._db.execute(f"INSERT OR REPLACE INTO chunks ({', '.join(CHUNK_FIELDS)}, data) VALUES ({marks})", (*fields, data))
+        self._db.execute(
+            f"INSERT OR REPLACE INTO chunks ({', '.join(CHUNK_FIELDS)}, data) VALUES ({marks})", (*fields, data)
+        )
 
     def versions_after(self, seq: int) -> list[tuple[VersionRecord, int]]:
         """Return (record, digest sum) of later versions, oldest first."""
-        rows = self._rows("""SELECT version, seq, time, verb, (SELECT text FROM names WHERE code = author), entries, added,
+        rows = self._rows(
+            """SELECT version, seq, time, verb, (SELECT text FROM names WHERE code = author), entries, added,
             removed, (SELECT text FROM names WHERE code = gesture), undoes, note, total FROM versions WHERE seq > ?
-            ORDER BY seq""", (seq,))
+            ORDER BY seq""",
+            (seq,),
+        )
         return [(VersionRecord(*row[:-1]), int.from_bytes(row[-1], "little")) for row in rows]
 
     def insert_version(self, record: VersionRecord, change: Change, total: int) -> None:
-        self._db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         (record.seq, record.version, sum_to_bytes(total), record.time, record.verb,
-                          self.intern(record.author), record.entries, record.added, record.removed,
-                          self.intern(record.gesture), record.undoes, record.note))
+        self._db.execute(
+            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.seq,
+                record.version,
+                sum_to_bytes(total),
+                record.time,
+                record.verb,
+                self.intern(record.author),
+                record.entries,
+                record.added,
+                record.removed,
+                self.intern(record.gesture),
+                record.undoes,
+                record.note,
+            ),
+        )
         self._db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?)", (record.seq, pack_change(change)))
 
     def changes_after(self, seq: int) -> Iterator[tuple[int, Change]]:

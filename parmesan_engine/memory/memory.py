@@ -13,6 +13,7 @@ from parmesan_engine.memory import purge
 from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
 from parmesan_engine.memory.commits import Committer, Plan
+from parmesan_engine.memory.displaced import displaced_by
 from parmesan_engine.memory.hashing import blake, digest_sum, entry_digests, origin_digest, version_of
 from parmesan_engine.memory.history import change_between, find_version
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
@@ -33,18 +34,25 @@ class Memory(Committer):
     """
 
     @classmethod
-    def create(cls, path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dict[str, Any],
-               novelty: float = 0.0) -> "Memory":
+    def create(
+        cls, path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dict[str, Any], novelty: float = 0.0
+    ) -> "Memory":
         """Make an empty memory in folder `path`, or in RAM when None. Raises StoreError when there is one already.
 
         channels: width of a key; encoder: recipe that the keys come from; novelty: cosine distance in [0, 2) up to which an
         entry with the same label as a kept one is held back, 0 to keep all.
         """
         if channels < 1 or not 0 <= novelty < 2:
-            raise LimitError("at least 1 channel and a novelty in [0, 2)", f"{channels} and {novelty}", "check the arguments")
+            raise LimitError(
+                "at least 1 channel and a novelty in [0, 2)", f"{channels} and {novelty}", "check the arguments"
+            )
         folder = None if path is None else Path(path)
-        meta = {"channels": str(channels), "novelty": repr(float(novelty)), "encoder": json.dumps(encoder),
-                "task": json.dumps(task_to_json(task))}
+        meta = {
+            "channels": str(channels),
+            "novelty": repr(float(novelty)),
+            "encoder": json.dumps(encoder),
+            "task": json.dumps(task_to_json(task)),
+        }
         record = VersionRecord(version_of(0, novelty), 0, time.time(), "create", "", 0, 0, 0, "", None, "")
         with store_errors(str(path)):
             if folder:
@@ -54,7 +62,9 @@ class Memory(Committer):
             manifest = Manifest(folder)
             if manifest.exists:
                 manifest.close()
-                raise StoreError("a folder without a memory", f"{path}, which holds one", "open it, or choose another folder")
+                raise StoreError(
+                    "a folder without a memory", f"{path}, which holds one", "open it, or choose another folder"
+                )
             manifest.create(meta, record)
             if folder is None:
                 return cls(None, manifest, KeyArray(channels), KeyArray(channels))
@@ -73,7 +83,9 @@ class Memory(Committer):
                 manifest.close()
                 raise StoreError(f"a memory at {path}", "one whose creation was cut short", "create it again")
             channels = manifest.meta_json("channels")
-            return cls(folder, manifest, *(KeyFile(folder / name, channels, create=False) for name in (KEY_FILE, COARSE_FILE)))
+            return cls(
+                folder, manifest, *(KeyFile(folder / name, channels, create=False) for name in (KEY_FILE, COARSE_FILE))
+            )
 
     @property
     def encoder(self) -> dict[str, Any]:
@@ -91,19 +103,29 @@ class Memory(Committer):
         with self._lock, self._storing():
             return sum(keys.rows * keys.row_bytes for keys in (self._keys, self._coarse)) + self._manifest.size()
 
-    def add(self, batches: list[EntryBatch], *, remove: np.ndarray | None = None, author: str = "", gesture: str = "") -> MemoryDelta:
+    def add(
+        self, batches: list[EntryBatch], *, remove: np.ndarray | None = None, author: str = "", gesture: str = ""
+    ) -> MemoryDelta:
         """Learn batches and take out entries `remove`, as one version. Gesture and author default to the first batch's."""
         checked = [check_batch(batch, self.channels, self._task) for batch in batches]
         author = author or (batches[0].author if batches else "")
         gesture = gesture or (batches[0].gesture if batches else "")
         return self._write("add", lambda: self._plan_add(batches, checked, remove), author, gesture)
 
-    def _plan_add(self, batches: list[EntryBatch], checked: list[dict[str, np.ndarray]], remove: np.ndarray | None) -> Plan:
+    def _plan_add(
+        self, batches: list[EntryBatch], checked: list[dict[str, np.ndarray]], remove: np.ndarray | None
+    ) -> Plan:
         entries = self._entries
         first, coarse_first, chunks, fresh = entries.rows, entries.coarse_rows, [], 0
-        widths = {arrays["coordinates"].shape[1] for arrays in checked} | ({entries.coordinates.shape[1]} if entries.rows else set())
+        widths = {arrays["coordinates"].shape[1] for arrays in checked} | (
+            {entries.coordinates.shape[1]} if entries.rows else set()
+        )
         if len(widths) > 1:
-            raise ShapeError("coordinates with one number of axes in all entries", f"{sorted(widths)}", "use one memory per dimensionality")
+            raise ShapeError(
+                "coordinates with one number of axes in all entries",
+                f"{sorted(widths)}",
+                "use one memory per dimensionality",
+            )
         removed = self._stored_ids(np.empty(0, np.int64) if remove is None else remove)
         for batch, arrays in zip(batches, checked, strict=True):
             rows, coarse_rows = len(arrays["keys"]), len(arrays["coarse"])
@@ -120,18 +142,37 @@ class Memory(Committer):
             self._coarse.sync()
         return Plan(Change(np.arange(entries.rows, first), removed), chunks, fresh)
 
-    def _chunks_of(self, batch: EntryBatch, arrays: dict[str, np.ndarray], first: int, coarse_first: int) -> tuple[list, int]:
+    def _chunks_of(
+        self, batch: EntryBatch, arrays: dict[str, np.ndarray], first: int, coarse_first: int
+    ) -> tuple[list, int]:
         """Return the (fields, data) of the blocks a batch is stored in, and the digest sum of its entries."""
         rows, coarse_rows, seq = len(arrays["keys"]), len(arrays["coarse"]), self._seq + 1
         origins = np.broadcast_to(origin_digest(batch.sample_hash, batch.source, batch.author), (rows, 16))
         digests = entry_digests(origins, arrays["keys"], arrays["coordinates"], arrays["labels"], arrays["weights"])
-        names = [self._manifest.intern(name) for name in (batch.sample_id, batch.sample_hash, batch.gesture, batch.author, batch.source)]
-        columns = {"labels": arrays["labels"], "coordinates": arrays["coordinates"], "weights": arrays["weights"],
-                   "parents": arrays["parents"] + coarse_first, "digests": digests}
+        names = [
+            self._manifest.intern(name)
+            for name in (batch.sample_id, batch.sample_hash, batch.gesture, batch.author, batch.source)
+        ]
+        columns = {
+            "labels": arrays["labels"],
+            "coordinates": arrays["coordinates"],
+            "weights": arrays["weights"],
+            "parents": arrays["parents"] + coarse_first,
+            "digests": digests,
+        }
         chunks = []
         for start in range(0, rows, CHUNK_ROWS):
-            part = {name: column[start:start + CHUNK_ROWS] for name, column in columns.items()}
-            fields = (first + start, len(part["labels"]), seq, *names, float(batch.time), int(batch.experience), coarse_first, coarse_rows)
+            part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
+            fields = (
+                first + start,
+                len(part["labels"]),
+                seq,
+                *names,
+                float(batch.time),
+                int(batch.experience),
+                coarse_first,
+                coarse_rows,
+            )
             chunks.append((fields, pack(part)))
         return chunks, digest_sum(digests)
 
@@ -140,13 +181,24 @@ class Memory(Committer):
         ids = np.unique(self._checked(ids))
         missing = ids[~self._entries.stored[ids]]
         if len(missing):
-            raise UnknownNameError("ids of entries in this version", f"{missing[0]}, which was removed", "ask the memory for its ids again")
+            raise UnknownNameError(
+                "ids of entries in this version", f"{missing[0]}, which was removed", "ask the memory for its ids again"
+            )
         return ids
 
-    def modify(self, ids: np.ndarray, labels: np.ndarray | None = None, weights: np.ndarray | None = None, *,
-               author: str = "", gesture: str = "") -> MemoryDelta:
+    def modify(
+        self,
+        ids: np.ndarray,
+        labels: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        *,
+        author: str = "",
+        gesture: str = "",
+    ) -> MemoryDelta:
         """Give entries new (n, L) labels, new (n,) weights, or both. Entries that already have them are left alone."""
-        return self._write("modify", lambda: self._plan_modify(np.atleast_1d(np.asarray(ids)), labels, weights), author, gesture)
+        return self._write(
+            "modify", lambda: self._plan_modify(np.atleast_1d(np.asarray(ids)), labels, weights), author, gesture
+        )
 
     def _plan_modify(self, given: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Plan:
         ids, entries = self._stored_ids(given), self._entries
@@ -165,9 +217,24 @@ class Memory(Committer):
         modified = Modified(ids, old_labels, new_labels, old_weights, new_weights, entries.digests[ids], digests)
         return Plan(Change(modified=modified.only((digests != modified.digests_before).any(axis=1))))
 
-    def remove(self, ids: np.ndarray, *, author: str = "", gesture: str = "") -> MemoryDelta:
-        """Take entries out. History keeps them, undo brings them back; see `unlearn`."""
-        return self._write("remove", lambda: Plan(Change(removed=self._stored_ids(ids))), author, gesture)
+    def remove(
+        self, ids: np.ndarray, *, revive: np.ndarray | None = None, author: str = "", gesture: str = ""
+    ) -> MemoryDelta:
+        """Take entries out and bring removed entries `revive` back, as one version. Undo reverts both; see `unlearn`."""
+        return self._write("remove", lambda: self._plan_remove(ids, revive), author, gesture)
+
+    def _plan_remove(self, ids: np.ndarray, revive: np.ndarray | None) -> Plan:
+        back = np.unique(self._checked(np.empty(0, np.int64) if revive is None else revive))
+        if self._entries.stored[back].any():
+            raise UnknownNameError(
+                "ids of removed entries to bring back", "some that are there", "ask `displaced_by` again"
+            )
+        return Plan(Change(added=back, removed=self._stored_ids(ids)))
+
+    def displaced_by(self, ids: np.ndarray) -> np.ndarray:
+        """Return the removed entries that gestures wholly among `ids` had painted over: what forgetting them should revive."""
+        with self._lock, self._storing(), self._manifest.reading():
+            return displaced_by(self._manifest, self._records, self._entries, np.unique(self._checked(ids)))
 
     def undo(self, *, author: str = "") -> MemoryDelta:
         """Revert the newest change that is not undone, whoever made it. Raises VersionError."""
@@ -185,10 +252,13 @@ class Memory(Committer):
         return self._write("set_task", lambda: self._plan_task(task), author)
 
     def _plan_task(self, task: TaskSpec) -> Plan:
-        used = self._entries.labels[self._entries.stored, task.label_dim:].any()
+        used = self._entries.labels[self._entries.stored, task.label_dim :].any()
         if task.kind != self._task.kind or used:
-            raise ShapeError(f"a {self._task.kind} task with all classes that examples have", f"{task.kind}, {task.label_dim} columns",
-                             "remove the examples of a class before the class")
+            raise ShapeError(
+                f"a {self._task.kind} task with all classes that examples have",
+                f"{task.kind}, {task.label_dim} columns",
+                "remove the examples of a class before the class",
+            )
         before, after = task_to_json(self._task), task_to_json(task)
         return Plan(Change() if before == after else Change(task_before=before, task_after=after))
 
@@ -234,7 +304,11 @@ class Memory(Committer):
             self._known_epoch = -1
             with self._manifest.reading():
                 self._load()
-            kept_texts = [self._manifest.meta("encoder"), self._manifest.meta("task"), *(json.dumps(task_to_json(self._task)),)]
+            kept_texts = [
+                self._manifest.meta("encoder"),
+                self._manifest.meta("task"),
+                *(json.dumps(task_to_json(self._task)),),
+            ]
             needles = purge.needles_of(old, list(self._entries.names.values()), kept_texts, ids)
             receipts = purge.finish(self._manifest, self._keys, self._coarse, self._folder, needles)
             return self._hand_over(difference(before, mark(self), "unlearn")), Receipt(**(receipts or [receipt])[-1])
@@ -245,10 +319,20 @@ class Memory(Committer):
         stored = ids[entries.stored[ids]]
         total, count = entries.total - digest_sum(entries.digests[stored]), entries.count - len(stored)
         removed = np.sort(entries.digests[ids].view("<u8").reshape(-1, 2).view("V16").ravel()).tobytes()
-        receipt = Receipt(now, author, blake(reason.encode()).hex(), len(ids), blake(removed).hex(), self.version,
-                          version_of(total, self._novelty), False)
+        receipt = Receipt(
+            now,
+            author,
+            blake(reason.encode()).hex(),
+            len(ids),
+            blake(removed).hex(),
+            self.version,
+            version_of(total, self._novelty),
+            False,
+        )
         coarse = purge.scrub(self._manifest, ids, self._novelty)
-        record = VersionRecord(receipt.version_after, self._seq + 1, now, "unlearn", author, count, 0, len(ids), "", None, "")
+        record = VersionRecord(
+            receipt.version_after, self._seq + 1, now, "unlearn", author, count, 0, len(ids), "", None, ""
+        )
         self._manifest.insert_version(record, Change(), total)
         self._manifest.set_meta("epoch", str(self._known_epoch + 1))
         self._manifest.insert_purge(record.seq, pack({"rows": ids_to_runs(ids), "coarse": coarse}, asdict(receipt)))
@@ -273,10 +357,9 @@ class Memory(Committer):
 
     def verify(self) -> list[str]:
         """Check files, digests and history against each other; return the problems in words, none when all is well."""
-        with self._lock, self._storing():
-            with self._manifest.reading():
-                self._catch_up()
-                return problems_of(self._manifest, self._keys, self._coarse, self._entries, self._novelty)
+        with self._lock, self._storing(), self._manifest.reading():
+            self._catch_up()
+            return problems_of(self._manifest, self._keys, self._coarse, self._entries, self._novelty)
 
     def blockers(self, ids: np.ndarray) -> np.ndarray:
         """Return for each entry the id of the kept entry that holds it back, -1 for active ones."""

@@ -33,7 +33,9 @@ def scrub(manifest: Manifest, ids: np.ndarray, novelty: float) -> np.ndarray:
     codes = {row["author"] for row in shadow.chunk_table[shadow.chunk_of(ids)]}
     authors = {text for code, text in manifest.names_after(0) if code in codes}
     _scrub_versions(manifest, gone, shadow, authors, novelty)
-    orphans = [_scrub_chunk(manifest, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone) for *fields, data in chunks]
+    orphans = [
+        _scrub_chunk(manifest, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone) for *fields, data in chunks
+    ]
     manifest.drop_unused_names()
     return np.concatenate(orphans)
 
@@ -46,8 +48,12 @@ def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, autho
         if doomed.empty and not shadow.count:
             continue
         total -= shadow.total
-        fields = record.__dict__ | {"version": version_of(total, novelty), "entries": record.entries - shadow.count,
-                                    "added": record.added - len(doomed.added), "removed": record.removed - len(doomed.removed)}
+        fields = record.__dict__ | {
+            "version": version_of(total, novelty),
+            "entries": record.entries - shadow.count,
+            "added": record.added - len(doomed.added),
+            "removed": record.removed - len(doomed.removed),
+        }
         if len(change.touched) and gone[change.touched].all():  # nothing of the gesture is left: nor of who made it
             fields |= {"gesture": "", "note": "", "author": "" if record.author in authors else record.author}
         if fields["version"] != record.version:
@@ -60,7 +66,7 @@ def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, autho
 
 def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray) -> np.ndarray:
     """Blank the doomed rows of one chunk. Returns the (runs, 2) coarse rows that only they used."""
-    doomed = gone[fields["first"]:fields["first"] + fields["count"]]
+    doomed = gone[fields["first"] : fields["first"] + fields["count"]]
     if not doomed.any():
         return np.empty((0, 2), np.int64)
     arrays = {name: array.copy() for name, array in unpack(data)[0].items()}
@@ -74,8 +80,9 @@ def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray
     return ids_to_runs(np.setdiff1d(coarse, used))
 
 
-def finish(manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, folder: Path | None,
-           needles: list[bytes]) -> list[dict]:
+def finish(
+    manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, folder: Path | None, needles: list[bytes]
+) -> list[dict]:
     """Remove what pending unlearns left in the files; return their receipts. Safe to repeat, also by two processes at once.
 
     needles: bytes that must not be in the manifest files any more. When another process keeps reading so that the log cannot
@@ -107,8 +114,11 @@ def _shredded(manifest: Manifest) -> bool:
 
 
 def _blank(keys: KeyFile | KeyArray, runs: np.ndarray) -> bool:
-    return not any(keys.read(np.arange(first, min(first + ZERO_CHECK_ROWS, stop))).any()
-                   for start, stop in runs.tolist() for first in range(start, stop, ZERO_CHECK_ROWS))
+    return not any(
+        keys.read(np.arange(first, min(first + ZERO_CHECK_ROWS, stop))).any()
+        for start, stop in runs.tolist()
+        for first in range(start, stop, ZERO_CHECK_ROWS)
+    )
 
 
 def needles_of(entries: Entries, kept_names: list[str], kept_texts: list[str], ids: np.ndarray) -> list[bytes]:
@@ -117,7 +127,7 @@ def needles_of(entries: Entries, kept_names: list[str], kept_texts: list[str], i
     texts = "\n".join([*kept_names, *kept_texts])
     names = [name.encode() for name in lost if len(name.encode()) >= NEEDLE_NAME_BYTES and name not in texts]
     digests = entries.digests[ids[:: max(1, len(ids) // NEEDLE_DIGESTS)]]
-    stored = entries.digests[:entries.rows].view("<u8")[:, 0]
+    stored = entries.digests[: entries.rows].view("<u8")[:, 0]
     stored = np.delete(stored, ids)
     return names + [digest.tobytes() for digest in digests if digest.view("<u8")[0] not in stored]
 

@@ -37,8 +37,15 @@ class Reader:
     Thread-safe: several threads may read one object while another commits through it.
     """
 
-    def __init__(self, entries: Entries, task: TaskSpec, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray,
-                 novelty: float, purge_epoch: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        entries: Entries,
+        task: TaskSpec,
+        keys: KeyFile | KeyArray,
+        coarse: KeyFile | KeyArray,
+        novelty: float,
+        purge_epoch: Callable[[], int],
+    ) -> None:
         self._entries, self._task, self._novelty = entries, task, novelty
         self._keys, self._coarse = keys, coarse
         self._purge_epoch = purge_epoch
@@ -80,16 +87,27 @@ class Reader:
         with self._lock:
             return self._entries.active[self._checked(ids)]
 
+    def is_stored(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) mask of entries that this version holds, pruned ones included; the others were removed."""
+        with self._lock:
+            return self._entries.stored[self._checked(ids)]
+
     def _checked(self, ids: np.ndarray) -> np.ndarray:
         ids = np.atleast_1d(np.asarray(ids))
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-            raise ShapeError("a flat array of integer entry ids", f"{ids.dtype} of shape {ids.shape}", "pass ids as the memory gave them")
+            raise ShapeError(
+                "a flat array of integer entry ids",
+                f"{ids.dtype} of shape {ids.shape}",
+                "pass ids as the memory gave them",
+            )
         ids = ids.astype(np.int64, copy=False)
         bad = (ids < 0) | (ids >= self._entries.rows)
         if not bad.any():
             bad = self._entries.purged[ids]
         if bad.any():
-            raise UnknownNameError("ids of entries in this memory", f"{int(ids[bad][0])}", "ask the memory for its ids again")
+            raise UnknownNameError(
+                "ids of entries in this memory", f"{int(ids[bad][0])}", "ask the memory for its ids again"
+            )
         return ids
 
     def keys(self, ids: np.ndarray) -> np.ndarray:
@@ -104,7 +122,9 @@ class Reader:
         with self._lock:
             parents = np.atleast_1d(np.asarray(parents)).astype(np.int64, copy=False)
             if parents.size and not 0 <= parents.min() <= parents.max() < self._entries.coarse_rows:
-                raise UnknownNameError("coarse nodes of this memory", f"{parents.min()} to {parents.max()}", "use memory.parents")
+                raise UnknownNameError(
+                    "coarse nodes of this memory", f"{parents.min()} to {parents.max()}", "use memory.parents"
+                )
             rows = self._coarse.read(parents)
             self._check_not_purged()
             return rows
@@ -112,8 +132,11 @@ class Reader:
     def _check_not_purged(self) -> None:
         """Reading comes first: another process counts its purge up before it overwrites a row."""
         if self._purge_epoch() != self._known_epoch:
-            raise VersionError("a version whose examples still exist", "examples that were unlearned meanwhile",
-                               "call refresh() and use the new version")
+            raise VersionError(
+                "a version whose examples still exist",
+                "examples that were unlearned meanwhile",
+                "call refresh() and use the new version",
+            )
 
     def _column(self, name: str, ids: np.ndarray) -> np.ndarray:
         with self._lock:
@@ -123,7 +146,7 @@ class Reader:
         """Return the (n, L) float32 labels, padded with zeros for classes that came later."""
         with self._lock:
             self._entries.widen(self._task.label_dim)
-            return self._column("labels", ids)[:, :self._task.label_dim]
+            return self._column("labels", ids)[:, : self._task.label_dim]
 
     def weights(self, ids: np.ndarray) -> np.ndarray:
         return self._column("weights", ids)
@@ -143,10 +166,23 @@ class Reader:
     def provenance(self, ids: np.ndarray) -> list[Provenance]:
         with self._lock:
             ids, names = self._checked(ids), self._entries.names
-            rows, places = self._entries.chunk_table[self._entries.chunk_of(ids)], self._entries.coordinates[ids].tolist()
-            return [Provenance(names[int(row["sample"])], names[int(row["sample_hash"])], tuple(place),
-                               names[int(row["gesture"])], names[int(row["author"])], names[int(row["source"])],
-                               float(row["time"]), int(row["experience"])) for row, place in zip(rows, places, strict=True)]
+            rows, places = (
+                self._entries.chunk_table[self._entries.chunk_of(ids)],
+                self._entries.coordinates[ids].tolist(),
+            )
+            return [
+                Provenance(
+                    names[int(row["sample"])],
+                    names[int(row["sample_hash"])],
+                    tuple(place),
+                    names[int(row["gesture"])],
+                    names[int(row["author"])],
+                    names[int(row["source"])],
+                    float(row["time"]),
+                    int(row["experience"]),
+                )
+                for row, place in zip(rows, places, strict=True)
+            ]
 
     def columns(self) -> Overview:
         """Return all active entries as columns for tables."""
@@ -154,15 +190,30 @@ class Reader:
             ids, table = self._entries.ids, self._entries.chunk_table
             chunks = self._entries.chunk_of(ids)
             codes = {name: table[name][chunks] for name in ("sample", "source", "author", "gesture", "time")}
-            return Overview(ids, label=self._flat_labels(ids), weight=self._entries.weights[ids], **codes, names=dict(self._entries.names))
+            return Overview(
+                ids,
+                label=self._flat_labels(ids),
+                weight=self._entries.weights[ids],
+                **codes,
+                names=dict(self._entries.names),
+            )
 
     def _flat_labels(self, ids: np.ndarray) -> np.ndarray:
         labels = self._entries.labels[ids]
         return labels.argmax(axis=1) if self._task.kind == "segmentation" else labels[:, 0]
 
-    def select(self, *, source: str | None = None, sample: str | None = None, author: str | None = None,
-               gesture: str | None = None, before: float | None = None, label: int | None = None,
-               coordinates: tuple[str, np.ndarray] | None = None, removed: bool = False) -> np.ndarray:
+    def select(
+        self,
+        *,
+        source: str | None = None,
+        sample: str | None = None,
+        author: str | None = None,
+        gesture: str | None = None,
+        before: float | None = None,
+        label: int | None = None,
+        coordinates: tuple[str, np.ndarray] | None = None,
+        removed: bool = False,
+    ) -> np.ndarray:
         """Return ascending ids of the stored entries that meet all conditions.
 
         Entries held back by novelty pruning are among them, so that forgetting reaches them (see `is_active`). before: time in
@@ -172,8 +223,13 @@ class Reader:
         with self._lock:
             table, codes = self._entries.chunk_table, self._entries.codes
             wanted = np.ones(len(table), bool)
-            for name, text in (("source", source), ("sample", sample), ("author", author), ("gesture", gesture),
-                               ("sample", coordinates and coordinates[0])):
+            for name, text in (
+                ("source", source),
+                ("sample", sample),
+                ("author", author),
+                ("gesture", gesture),
+                ("sample", coordinates and coordinates[0]),
+            ):
                 if text is not None:
                     wanted &= table[name] == codes.get(text, -1)
             if before is not None:
@@ -195,7 +251,9 @@ class Reader:
             return np.zeros(0, bool)
         sizes = own.max(axis=0) + 1
         places = places[((places >= 0) & (places < sizes)).all(axis=1)].astype(np.int64)
-        return np.isin(np.ravel_multi_index(tuple(own.T), tuple(sizes)), np.ravel_multi_index(tuple(places.T), tuple(sizes)))
+        return np.isin(
+            np.ravel_multi_index(tuple(own.T), tuple(sizes)), np.ravel_multi_index(tuple(places.T), tuple(sizes))
+        )
 
 
 def difference(old: Reader | tuple, new: Reader | tuple, verb: str) -> MemoryDelta:
@@ -221,7 +279,7 @@ def mark(reader: Reader) -> tuple[str, np.ndarray, np.ndarray]:
     """Return copies of what `difference` needs to know of a version that is about to change."""
     with reader._lock:
         entries = reader._entries
-        return reader.version, entries.active[:entries.rows].copy(), entries.digests[:entries.rows].copy()
+        return reader.version, entries.active[: entries.rows].copy(), entries.digests[: entries.rows].copy()
 
 
 class Checkout(Reader):

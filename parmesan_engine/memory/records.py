@@ -28,12 +28,23 @@ class Modified:
 
     @classmethod
     def nothing(cls) -> "Modified":
-        rows, cells, digest = np.empty(0, np.float32), np.empty((0, 1), np.float32), np.empty((0, DIGEST_BYTES), np.uint8)
+        rows, cells, digest = (
+            np.empty(0, np.float32),
+            np.empty((0, 1), np.float32),
+            np.empty((0, DIGEST_BYTES), np.uint8),
+        )
         return cls(_no_ids(), cells, cells, rows, rows, digest, digest)
 
     def inverse(self) -> "Modified":
-        return Modified(self.ids, self.labels_after, self.labels_before, self.weights_after, self.weights_before,
-                        self.digests_after, self.digests_before)
+        return Modified(
+            self.ids,
+            self.labels_after,
+            self.labels_before,
+            self.weights_after,
+            self.weights_before,
+            self.digests_after,
+            self.digests_before,
+        )
 
     def only(self, mask: np.ndarray) -> "Modified":
         """Return the part of the change where the (n,) mask is true."""
@@ -64,8 +75,12 @@ class Change:
 
     def only(self, mask: np.ndarray) -> "Change":
         """Return the part of the change that concerns rows where the (rows,) mask is true."""
-        return replace(self, added=self.added[mask[self.added]], removed=self.removed[mask[self.removed]],
-                       modified=self.modified.only(mask[self.modified.ids]))
+        return replace(
+            self,
+            added=self.added[mask[self.added]],
+            removed=self.removed[mask[self.removed]],
+            modified=self.modified.only(mask[self.modified.ids]),
+        )
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,17 @@ from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest
 
 
-def problems_of(manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, entries: Entries,
-                novelty: float) -> list[str]:
+def problems_of(
+    manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, entries: Entries, novelty: float
+) -> list[str]:
     """Return what is wrong, in words; empty when all is well. entries: the state in RAM, equal to the newest version."""
     problems = manifest.problems()
     if keys.rows < entries.rows or coarse.rows < entries.coarse_rows:
-        return [*problems, f"key files hold {keys.rows} and {coarse.rows} rows, the manifest counts {entries.rows} and "
-                           f"{entries.coarse_rows}: restore the folder from a backup"]
+        return [
+            *problems,
+            f"key files hold {keys.rows} and {coarse.rows} rows, the manifest counts {entries.rows} and "
+            f"{entries.coarse_rows}: restore the folder from a backup",
+        ]
     stops = entries.chunk_table["first"] + entries.chunk_table["count"]
     if (entries.chunk_table["first"][1:] != stops[:-1]).any() or (stops[-1:] != entries.rows).any():
         problems.append("manifest: rows are missing between blocks of entries")
@@ -28,11 +32,18 @@ def _wrong_entries(keys: KeyFile | KeyArray, entries: Entries) -> list[str]:
         ids = np.arange(chunk["first"], chunk["first"] + chunk["count"])
         features, purged = keys.read(ids), entries.purged[ids]
         origin = origin_digest(*(entries.names[int(chunk[name])] for name in ("sample_hash", "source", "author")))
-        digests = entry_digests(np.broadcast_to(origin, (len(ids), len(origin))), features, entries.coordinates[ids],
-                                entries.labels[ids], entries.weights[ids])
+        digests = entry_digests(
+            np.broadcast_to(origin, (len(ids), len(origin))),
+            features,
+            entries.coordinates[ids],
+            entries.labels[ids],
+            entries.weights[ids],
+        )
         bad = np.where(purged, features.any(axis=1), (digests != entries.digests[ids]).any(axis=1))
         if bad.any():
-            problems.append(f"{bad.sum()} entries from {ids[bad][0]} on do not match their digest, or are not blank though purged")
+            problems.append(
+                f"{bad.sum()} entries from {ids[bad][0]} on do not match their digest, or are not blank though purged"
+            )
     return problems
 
 
@@ -45,7 +56,8 @@ def _wrong_versions(manifest: Manifest, entries: Entries, novelty: float) -> lis
     for (record, total), (_, change) in zip(manifest.versions_after(-1), manifest.changes_after(-1), strict=True):
         replay.apply(change)
         if (version_of(replay.total, novelty), replay.count) != (record.version, record.entries) or (
-                version_of(total, novelty) != record.version):
+            version_of(total, novelty) != record.version
+        ):
             problems.append(f"version {record.version} (number {record.seq}) does not match its changes")
     rows = entries.rows
     if (replay.stored[:rows] != entries.stored[:rows]).any() or replay.total % 2**128 != entries.total % 2**128:
