@@ -17,7 +17,7 @@ import torch
 
 from parmesan_engine.calibration import calibrate
 from parmesan_engine.errors import EmptyMemoryError
-from parmesan_engine.memory import MemoryView
+from parmesan_engine.memory.reading import Reader
 from parmesan_engine.message_passing import Affinity, affinity, refine
 from parmesan_engine.metric import Metric
 from parmesan_engine.registry import recipe_of
@@ -29,6 +29,7 @@ from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sampl
 
 log = logging.getLogger(__name__)
 LOAD_BLOCK = 65536  # entries transformed at a time
+REACH = 0.5
 UNKNOWN = 0.999  # novelty from which the memory abstains: the nearest example is as far as two random examples
 
 
@@ -54,7 +55,7 @@ class Predictor:
     k: neighbours that vote (None: as the metric was fitted); steps, lam: rounds of message passing and how much to listen.
     """
 
-    def __init__(self, encoder, memory: MemoryView, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 2,
+    def __init__(self, encoder, memory: Reader, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 2,
                  lam: float = 0.5, device: str = "cpu") -> None:
         self.encoder, self.memory, self.metric, self.task = encoder, memory, metric, task
         self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, torch.device(device)
@@ -120,10 +121,10 @@ class Predictor:
             raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
         state = self.states[name]
         fine, shape = state.pyramid.levels[0], state.pyramid.spatial_shape
-        novelty = (state.nearest / self.metric.reach).clamp(0, 1)
+        novelty = (state.nearest / REACH).clamp(0, 1)
         labels = values = probabilities = None
         if self.task.kind == "segmentation":
-            answers = refine(calibrate(state.answers), state.listen, steps=self.steps, lam=self.lam)
+            answers = refine(calibrate(state.answers, self.tables.labels[self.index.ids].sum(0)), state.listen, steps=self.steps, lam=self.lam)
             full = to_pixels(answers, fine, shape)  # (classes, *spatial)
             probabilities = full.numpy(force=True)
             labels = full.argmax(0).to(torch.int16).numpy(force=True)

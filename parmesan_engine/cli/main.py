@@ -1,0 +1,148 @@
+"""Parse, call, print. Errors of the user: one line on stderr and exit status 2; errors of ours: one line and 1."""
+
+import argparse
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from parmesan_engine import __version__
+from parmesan_engine.cli import measuring, verbs
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.errors import ParmesanError
+from parmesan_engine.io import FORMATS
+
+log = logging.getLogger("parmesan_engine")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        result = options.run(options)
+    except ParmesanError as error:
+        print(f"error: {_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: cancelled; nothing was stored", file=sys.stderr)
+        return 2
+    except Exception as error:  # the border of the command line: one line for the user, the trace in the log
+        log.debug("internal error", exc_info=True)
+        print(f"error: internal: {type(error).__name__}: {_line(error)}; please report this (--verbose shows more)", file=sys.stderr)
+        if options.verbose:
+            log.exception("trace")
+        return 1
+    failed = bool(result.pop("failed", False))
+    if options.json:
+        print(json.dumps(clean(result), allow_nan=False))
+    else:
+        print("\n".join(_readable(result)))
+    return 1 if failed else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    root = argparse.ArgumentParser(prog="python -m parmesan_engine", description="Learn by remembering: PARMESAN's engine.")
+    root.add_argument("--version", action="version", version=__version__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    common.add_argument("--verbose", action="store_true", help="say more while working")
+    common.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    common.add_argument("--by", default="local", metavar="NAME", help="your name, written beside changes (default: %(default)s)")
+    sub = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run, text: str, project: bool = True) -> argparse.ArgumentParser:
+        command = sub.add_parser(name, help=text, description=text, parents=[common])
+        command.set_defaults(run=run)
+        if project:
+            command.add_argument("project", type=Path, metavar="PROJECT", help="project folder")
+        return command
+
+    command = verb("learn", verbs.learn, "learn labelled pixels of a dataset; makes the project if there is none")
+    _data(command, "train")
+    command.add_argument("--per-class", type=_positive, default=30, metavar="N", help="labelled pixels per class and sample")
+    command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
+    command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names(), help="of a new project")
+    command.add_argument("--novelty", type=float, default=0.0, metavar="D", help="new project: drop examples nearer than D that agree")
+    command = verb("predict", verbs.predict, "predict files and write the results")
+    command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--probabilities", action="store_true", help="write class probabilities too")
+    command.add_argument("--format", choices=sorted(FORMATS), help="default: png, nifti for volumes, npy for signals")
+    _data(verb("evaluate", verbs.evaluate, "score the project on a labelled dataset"), "test")
+    command = verb("explain", verbs.explain, "show which examples decide one pixel")
+    command.add_argument("input", type=Path, metavar="INPUT")
+    command.add_argument("--at", required=True, metavar="Z,Y,X", help="pixel: T, Y,X or Z,Y,X")
+    command.add_argument("--top", type=_positive, default=8, metavar="N")
+    command = verb("forget", verbs.forget, "unlearn examples for good, from history and files too; prints the receipt")
+    for name, text in (("source", "NAME"), ("sample", "ID"), ("gesture", "ID"), ("author", "A"), ("before", "TIME")):
+        command.add_argument(f"--{name}", metavar=text, help="several conditions must all be met")
+    verb("history", verbs.history, "list the versions")
+    verb("undo", verbs.undo, "take back the newest change")
+    verb("redo", verbs.redo, "do again what was undone last")
+    verb("restore", verbs.restore, "make a new version with the content of an old one").add_argument("version")
+    verb("verify", verbs.verify, "check files, digests and history against each other")
+    command = verb("compare", measuring.compare, "learn equal labels by several methods and score them", project=False)
+    measuring.compare_options(command)
+    command = verb("bench", measuring.bench, "measure this machine", project=False)
+    command.add_argument("what", choices=measuring.BENCHES)
+    command.add_argument("--quick", action="store_true", help="small sizes, seconds")
+    return root
+
+
+def clean(value: Any) -> Any:
+    """Return a value that strict JSON can hold: NaN and infinity become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(k): clean(v) for k, v in value.items()}
+    return [clean(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _data(command: argparse.ArgumentParser, split: str) -> None:
+    command.add_argument("data", type=Path, metavar="DATA", help="folder with dataset.json and SPLIT/images, SPLIT/labels")
+    command.add_argument("--split", default=split, help="default: %(default)s")
+    command.add_argument("--samples", type=_positive, metavar="N", help="default: all")
+    command.add_argument("--seed", type=int, default=0, help="of the choice (default: %(default)s)")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on; got {text}")
+    return number
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _readable(result: dict[str, Any]) -> list[str]:
+    """Return the result as lines for people: a table for a list of records, `name: value` for the rest."""
+    lines = []
+    for name, value in clean(result).items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            heads = list(dict.fromkeys(key for row in value for key in row))
+            rows = [heads] + [[_cell(row.get(head)) for head in heads] for row in value]
+            widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+            lines += [f"{name}:"] + ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        else:
+            lines.append(f"{name}: {_time(value) if name == 'time' else _cell(value)}")
+    return lines
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_cell(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e6 else "" if value is None else str(value)
+
+
+def _time(value: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))

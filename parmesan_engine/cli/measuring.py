@@ -1,0 +1,46 @@
+"""The verbs that measure: compare methods on equal labels, and bench this machine."""
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import Any
+
+from parmesan_engine.compare import HEADS
+from parmesan_engine.compare import compare as run_compare
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.errors import FormatError
+
+BENCHES = ("edit", "encode", "memory")
+
+
+def compare_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`."""
+    command.add_argument("data", type=Path, metavar="DATA")
+    command.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
+    command.add_argument("--eval", type=Path, metavar="DATA2", help="dataset to score on (default: DATA)")
+    command.add_argument("--eval-split", default="test", help="default: %(default)s")
+    command.add_argument("--eval-samples", type=int, metavar="N", help="default: all")
+    command.add_argument("--samples", type=int, default=40, help="training samples (default: %(default)s)")
+    command.add_argument("--per-class", type=int, default=30, help="labelled pixels per class and sample (default: %(default)s)")
+    command.add_argument("--methods", default=",".join(HEADS.names()), help="default: %(default)s")
+    command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names())
+    command.add_argument("--seeds", default="0", metavar="A,B,...", help="one run each (default: %(default)s)")
+
+
+def compare(options: argparse.Namespace) -> dict[str, Any]:
+    """Learn equal labels by several methods and score them on held-back samples, in one run."""
+    try:
+        seeds = [int(part) for part in options.seeds.split(",")]
+    except ValueError as error:
+        raise FormatError("seeds as whole numbers, 0,1,2", repr(options.seeds), "correct --seeds") from error
+    methods = options.methods.split(",")
+    for method in methods:
+        HEADS.get(method)
+    return run_compare(options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
+                       per_class=options.per_class, eval_samples=options.eval_samples, methods=methods, encoder=options.encoder,
+                       seeds=seeds)
+
+
+def bench(options: argparse.Namespace) -> dict[str, Any]:
+    """Run one benchmark of `parmesan_engine.bench` and return its cases."""
+    return importlib.import_module(f"parmesan_engine.bench.{options.what}").run(options.quick)

@@ -1,0 +1,155 @@
+"""What each verb does with a project. Each takes the parsed options and returns what will be printed."""
+
+import argparse
+import datetime
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from parmesan_engine.errors import FormatError
+from parmesan_engine.insight import NeighborInfo
+from parmesan_engine.io import FORMATS, open_dataset, read, write_labels, write_probabilities, write_values
+from parmesan_engine.project import Project, learning
+from parmesan_engine.types import Prediction, Sample
+
+DEFAULT_FORMAT = {1: "npy", 2: "png", 3: "nifti"}
+
+
+def learn(options: argparse.Namespace) -> dict[str, Any]:
+    """Learn from a dataset, as one version."""
+    dataset = open_dataset(options.data)
+    with learning.project_for(options.project, dataset, encoder=options.encoder, novelty=options.novelty,
+                              device=options.device) as project:
+        return learning.learn(project, options.data, split=options.split, samples=options.samples, per_class=options.per_class,
+                              source=options.source, author=options.by, seed=options.seed, progress=_progress("learning"))
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """Score on a dataset."""
+    with Project.open(options.project, device=options.device) as project:
+        return learning.evaluate(project, options.data, split=options.split, samples=options.samples, seed=options.seed,
+                                 progress=_progress("evaluating"))
+
+
+def predict(options: argparse.Namespace) -> dict[str, Any]:
+    """Predict files; write class ids or values, and probabilities on request, beside each other in one folder."""
+    names = [path.name for path in options.inputs]
+    if len(set(names)) < len(names):
+        raise FormatError("inputs with different file names", "some twice", "predict them into different folders")
+    options.out.mkdir(parents=True, exist_ok=True)
+    written = []
+    with Project.open(options.project, device=options.device) as project:
+        for path in options.inputs:
+            sample = _read(project, path)
+            prediction = project.predict_sample(sample)
+            written.append(_write(prediction, sample, options))
+        return {"version": project.version, "metric": project.metric_state()["id"], "predictions": written}
+
+
+def explain(options: argparse.Namespace) -> dict[str, Any]:
+    """Say which examples decide one pixel of a file."""
+    try:
+        at = tuple(int(part) for part in options.at.split(","))
+    except ValueError as error:
+        raise FormatError("a pixel as whole numbers, T or Y,X or Z,Y,X", repr(options.at), "correct --at") from error
+    with Project.open(options.project, device=options.device) as project:
+        found = project.explain_sample(_read(project, options.input), at, top=options.top)
+        names = {record.id: record.name for record in project.samples()}
+        task = project.task
+        label = found.value if found.label is None else "unknown" if found.label < 0 else task.classes[found.label]
+        return {"prediction": label, "at": list(at), "shares": found.shares,
+                "neighbors": [_argument(n, names, task.classes) for n in found.neighbors],
+                "opponents": {c: [_argument(n, names, task.classes)] for c, n in found.opponents.items()},
+                "conflict": found.conflict, "novelty": found.novelty, "abstained": found.abstained, "version": found.version}
+
+
+def forget(options: argparse.Namespace) -> dict[str, Any]:
+    """Unlearn by source, sample, gesture, author or time."""
+    with Project.open(options.project, device=options.device) as project:
+        receipt = project.forget(source=options.source, sample=options.sample, gesture=options.gesture, author=options.author,
+                                 before=_timestamp(options.before), by=options.by)
+        return {"version": receipt["version"], "entries_removed": receipt["entries_removed"], "receipt": receipt}
+
+
+def history(options: argparse.Namespace) -> dict[str, Any]:
+    """List the versions, oldest first."""
+    with Project.open(options.project) as project:
+        return {"versions": [asdict(record) for record in project.history()]}
+
+
+def undo(options: argparse.Namespace) -> dict[str, Any]:
+    """Take back the newest change."""
+    with Project.open(options.project, device=options.device) as project:
+        return _changed(project.undo(author=options.by))
+
+
+def redo(options: argparse.Namespace) -> dict[str, Any]:
+    """Do again what was undone last."""
+    with Project.open(options.project, device=options.device) as project:
+        return _changed(project.redo(author=options.by))
+
+
+def restore(options: argparse.Namespace) -> dict[str, Any]:
+    """Go back to the content of an old version, as a new version."""
+    with Project.open(options.project, device=options.device) as project:
+        return _changed(project.restore(options.version, author=options.by))
+
+
+def verify(options: argparse.Namespace) -> dict[str, Any]:
+    """Check everything that is stored; exit status 1 when something is wrong."""
+    with Project.open(options.project) as project:
+        problems = project.verify()
+        return {"ok": not problems, "version": project.version, "problems": problems, "failed": bool(problems)}
+
+
+def _read(project: Project, path: Path) -> Sample:
+    dims = next((record.spatial_dims for record in project.samples()), None)
+    return read(path, spatial_dims=dims)
+
+
+def _write(prediction: Prediction, sample: Sample, options: argparse.Namespace) -> dict[str, Any]:
+    suffix = FORMATS[options.format or DEFAULT_FORMAT[sample.spatial_dims]]
+    target = options.out / f"{sample.name}{suffix}"
+    if prediction.labels is not None:
+        write_labels(target, prediction.labels, sample, prediction.task)
+    else:
+        write_values(target, prediction.values, sample, prediction.task)
+    report = {"input": sample.name, "output": str(target), "seconds": prediction.seconds, "fallbacks": list(prediction.fallbacks)}
+    if options.probabilities and prediction.probabilities is not None:
+        extra = options.out / f"{sample.name}.probabilities.npy"
+        write_probabilities(extra, prediction.probabilities, sample)
+        report["probabilities"] = str(extra)
+    return report
+
+
+def _argument(info: NeighborInfo, names: dict[str, str], classes: tuple[str, ...]) -> dict[str, Any]:
+    label = classes[int(info.label)] if classes else info.label
+    return {"sample": names.get(info.sample_id, info.sample_id), "at": list(info.at), "label": label, "similarity": info.similarity,
+            "vote": info.vote, "source": info.source, "author": info.author, "entry": info.entry}
+
+
+def _changed(delta) -> dict[str, Any]:
+    return {"version": delta.after, "before": delta.before, "entries_added": len(delta.added), "entries_removed": len(delta.removed),
+            "entries_modified": len(delta.modified)}
+
+
+def _timestamp(text: str | None) -> float | None:
+    """Return seconds since 1970 from a number or an ISO date in local time."""
+    if text is None:
+        return None
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise FormatError("a time as 2026-11-20T15:00 or seconds since 1970", repr(text), "correct --before") from error
+
+
+def _progress(what: str):
+    """Return a callback that draws progress on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(fraction: float) -> None:
+        print(f"\r{what} {fraction:4.0%}", end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,106 @@
+"""Heads on frozen features: each learns from labelled nodes and predicts the nodes of a new sample. One class each.
+
+A head has `fit(entries)`, `predict(pyramid) -> (*spatial) class ids or values`, and `bytes`. Features, coordinates and labels
+are equal for all; only the way to use them differs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from parmesan_engine.memory import Memory
+from parmesan_engine.predictor import Predictor
+from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.registry import Registry, recipe_of
+from parmesan_engine.resample import to_pixels
+from parmesan_engine.search.distance import load_faiss
+from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
+
+HEADS = Registry("method")
+TREES = 100  # as in ilastik's pixel classification
+PLAIN_K = 16
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labelled nodes of all training samples, and the encoder that made their features."""
+
+    batches: list[EntryBatch]
+    task: TaskSpec
+    groups: tuple[str, ...]
+    encoder: object
+
+    @property
+    def keys(self) -> np.ndarray:
+        return np.concatenate([b.keys for b in self.batches])
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.concatenate([b.labels for b in self.batches])
+
+
+@HEADS.register("parmesan")
+class ParmesanHead:
+    """A memory with a metric fitted from itself, transduction and message passing: what the studio does."""
+
+    def fit(self, labelled: Labelled) -> None:
+        self._memory = Memory.create(None, channels=len(labelled.groups), task=labelled.task, encoder=recipe_of(labelled.encoder))
+        self._memory.add(labelled.batches, author="compare")
+        metric = fit_metric(self._memory, labelled.groups, labelled.task)
+        self._predictor = Predictor(labelled.encoder, self._memory, metric, task=labelled.task)
+        self.bytes = self._memory.bytes
+
+    def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
+        self._predictor.set_pyramid("sample", pyramid)
+        prediction = self._predictor.predict("sample")
+        return prediction.values if prediction.labels is None else prediction.labels
+
+
+@HEADS.register("knn")
+class PlainHead:
+    """16 nearest neighbours on standardised features, equal votes: the baseline of every memory."""
+
+    def fit(self, labelled: Labelled) -> None:
+        self._task, keys = labelled.task, labelled.keys
+        self._mean, self._scale = keys.mean(0), np.maximum(keys.std(0), 1e-6)
+        self._keys, self._labels = (keys - self._mean) / self._scale, labelled.labels
+        self.bytes = self._keys.nbytes + self._labels.nbytes
+
+    def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
+        faiss = load_faiss()
+        queries = (pyramid.levels[0].keys.numpy(force=True) - self._mean) / self._scale
+        _, nearest = faiss.knn(np.ascontiguousarray(queries, np.float32), self._keys.astype(np.float32), min(PLAIN_K, len(self._keys)))
+        return _answer(self._labels[nearest].mean(1), pyramid, self._task)
+
+
+@HEADS.register("random_forest")
+class ForestHead:
+    """A random forest of 100 trees: what ilastik and Trainable Weka Segmentation use."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, labelled: Labelled) -> None:
+        self._task = labelled.task
+        classify = labelled.task.kind == "segmentation"
+        kind = RandomForestClassifier if classify else RandomForestRegressor
+        self._forest = kind(TREES, n_jobs=-1, random_state=self.seed)
+        self._forest.fit(labelled.keys, labelled.labels.argmax(1) if classify else labelled.labels[:, 0])
+        trees = [tree.tree_ for tree in self._forest.estimators_]
+        self.bytes = sum(t.value.nbytes + t.threshold.nbytes + t.feature.nbytes + 2 * t.children_left.nbytes for t in trees)
+
+    def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
+        queries = pyramid.levels[0].keys.numpy(force=True)
+        if self._task.kind == "regression":
+            return _answer(self._forest.predict(queries)[:, None], pyramid, self._task)
+        shares = np.zeros((len(queries), self._task.label_dim), np.float32)
+        shares[:, self._forest.classes_] = self._forest.predict_proba(queries)
+        return _answer(shares, pyramid, self._task)
+
+
+def _answer(rows: np.ndarray, pyramid: FeaturePyramid, task: TaskSpec) -> np.ndarray:
+    """Return (*spatial) class ids or values from (nodes, L) shares or values."""
+    full = to_pixels(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), pyramid.levels[0], pyramid.spatial_shape)
+    return full.argmax(0).numpy().astype(np.int16) if task.kind == "segmentation" else full[0].numpy()

@@ -1,0 +1,56 @@
+"""project.json: what a project is called, its task at the start, its encoder. Written beside and renamed; format numbered."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from parmesan_engine.errors import FormatError, StoreError, VersionError
+from parmesan_engine.types import TaskSpec
+
+FORMAT = 1
+FILE_NAME = "project.json"
+
+
+def new_description(name: str, task: TaskSpec, encoder: dict[str, Any], novelty: float) -> dict[str, Any]:
+    """Return the description of a project without samples."""
+    return {"format": FORMAT, "name": name, "task": asdict(task), "encoder": encoder, "novelty": novelty}
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return the description of a project folder. Raises FormatError, VersionError."""
+    try:
+        description = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        number = int(description["format"])
+        missing = {"name", "task", "encoder", "novelty"} - set(description)
+    except FileNotFoundError as error:
+        raise FormatError("a project folder", f"{folder}, which has no {FILE_NAME}", "create the project first") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"a readable {FILE_NAME}", str(error), "restore it from a backup") from error
+    if number > FORMAT:
+        raise VersionError(f"a project of format {FORMAT} or older", f"format {number}", "update PARMESAN Studio")
+    if missing:
+        raise FormatError(f"{', '.join(sorted(missing))} in {FILE_NAME}", "nothing", "restore it from a backup")
+    return description
+
+
+def write_description(folder: Path, description: dict[str, Any]) -> None:
+    """Replace the description; a crash leaves the old one or the new one. Raises StoreError."""
+    beside = folder / f"{FILE_NAME}.part"
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(description, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, folder / FILE_NAME)
+    except OSError as error:
+        raise StoreError("a folder that can be written", str(error), "check permission and free space") from error
+
+
+def task_of(description: dict[str, Any]) -> TaskSpec:
+    """Return the task that a project started with."""
+    raw = description["task"]
+    lists = {"classes": tuple(raw["classes"]), "colors": tuple(tuple(c) for c in raw["colors"]),
+             "display_range": None if raw["display_range"] is None else tuple(raw["display_range"])}
+    return TaskSpec(**{**raw, **lists})

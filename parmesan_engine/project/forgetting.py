@@ -1,0 +1,39 @@
+"""Take examples back by source, sample, author, time or gesture, exactly: what they had displaced comes back.
+
+A stroke that painted over older examples removed them. When the stroke is forgotten they return, so that the memory is what
+it would be if the stroke had never been made. `purge` then erases what was forgotten from history and files as well.
+"""
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from parmesan_engine.errors import FormatError, UnknownNameError
+from parmesan_engine.memory import Memory
+from parmesan_engine.types import MemoryDelta
+
+
+def forget(memory: Memory, *, source: str | None, sample: str | None, author: str | None, before: float | None,
+           gesture: str | None, ids: np.ndarray | None, purge: bool, by: str) -> tuple[dict, list[MemoryDelta]]:
+    """Remove (or purge) the examples that meet all given conditions; return (receipt, deltas in order).
+
+    Raises FormatError when no condition is given, UnknownNameError when nothing meets them.
+    """
+    conditions = {"source": source, "sample": sample, "author": author, "before": before, "gesture": gesture}
+    given = {name: value for name, value in conditions.items() if value is not None}
+    if not given and ids is None:
+        raise FormatError("a source, sample, author, time, gesture or ids to forget", "nothing", "say what to forget")
+    chosen = memory.select(**given, removed=purge) if given else np.asarray(ids, np.int64)
+    if len(chosen) == 0:
+        raise UnknownNameError("examples to forget", f"none with {given or 'these ids'}", "look at the Memory page or `history`")
+    stored = chosen[memory.is_stored(chosen)]
+    returning = memory.displaced_by(chosen)
+    delta = memory.remove(stored, revive=returning, author=by, gesture="")
+    receipt = {"version": delta.after, "entries_removed": len(stored), "entries_returned": len(returning), "purged": purge,
+               "time": time.time(), "author": by}
+    if not purge:
+        return receipt, [delta]
+    reason = " ".join(f"{name}={value}" for name, value in given.items()) or "ids"
+    purged, proof = memory.unlearn(chosen, reason, author=by)
+    return {**receipt, **asdict(proof), "version": purged.after}, [delta, purged]

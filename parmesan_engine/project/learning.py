@@ -1,0 +1,104 @@
+"""Learn from a labelled dataset and score on one: what an annotator with little time would give, in one transaction."""
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.evaluation import Score
+from parmesan_engine.io import Dataset, open_dataset
+from parmesan_engine.project.entries import make_batch, node_labels, one_hot
+from parmesan_engine.project.live import adapt
+from parmesan_engine.project.project import Project
+from parmesan_engine.project.sampling import choose_items, choose_pixels
+from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample, TaskSpec
+
+FINE_PIXELS = 1 << 20  # samples up to this size are encoded at stride 1, so that a labelled pixel gets its own features
+Progress = Callable[[float], None] | None
+
+
+def project_for(path: str | Path, dataset: Dataset, *, encoder: str = "filter_bank", novelty: float = 0.0,
+                device: str = "cpu") -> Project:
+    """Open a project, or create one with the task of a dataset. Raises ShapeError when an existing one has other classes."""
+    if not (Path(path) / "project.json").exists():
+        return Project.create(path, name=dataset.name, task=dataset.task, encoder=encoder, novelty=novelty, device=device)
+    project = Project.open(path, device=device)
+    if project.task.kind != dataset.task.kind or project.task.classes != dataset.task.classes:
+        raise ShapeError(f"{project.task.kind} with classes {', '.join(project.task.classes) or 'none'}, as in the project",
+                         f"{dataset.task.kind} with {', '.join(dataset.task.classes) or 'none'}", "use another project folder")
+    return project
+
+
+def learn(project: Project, folder: str | Path, *, split: str = "train", samples: int | None = None, per_class: int | None = 30,
+          source: str | None = None, author: str = "local", seed: int = 0, progress: Progress = None) -> dict:
+    """Learn labelled pixels of a dataset as one version and fit the metric.
+
+    samples: how many of the split (None: all); per_class: labelled pixels per class and sample (None: every labelled pixel).
+    progress may raise to cancel: then nothing is learned. Returns {version, entries_added, entries_total, seconds, encode_seconds}.
+    """
+    start, encoding = time.perf_counter(), 0.0
+    dataset = open_dataset(folder)
+    source = source or dataset.name
+    gesture, now = uuid.uuid4().hex[:16], time.time()
+    batches: list[EntryBatch] = []
+    items = choose_items(dataset.items(split), samples, seed=seed)
+    for number, item in enumerate(items):
+        labels = dataset.read_label(item)
+        sample = dataset.read_sample(item)
+        record = project.add_sample(sample, origin="learn")
+        before = time.perf_counter()
+        pyramid = encode_fine(project.encoder, adapt(sample, project.live.sample_channels)[0])
+        encoding += time.perf_counter() - before
+        nodes, rows = labelled_nodes(pyramid, labels, project.task, per_class, seed, item.name)
+        if len(nodes):
+            batches.append(make_batch(pyramid, nodes, rows, sample_id=record.id, sample_hash=record.content_hash, gesture=gesture,
+                                      author=author, source=source, time=now))
+        if progress:
+            progress((number + 1) / len(items))
+    if not batches:
+        raise EmptyMemoryError("labelled pixels in the chosen samples", "none", "choose more samples or another split")
+    delta = project.commit(batches, author=author)
+    return {"version": delta.after, "entries_added": sum(len(b.keys) for b in batches), "entries_total": len(project),
+            "samples": len(items), "source": source, "seconds": time.perf_counter() - start, "encode_seconds": encoding}
+
+
+def evaluate(project: Project, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,
+             progress: Progress = None) -> dict:
+    """Score the project on a dataset; no sample is stored. Returns {task, miou, iou | rmse, samples, seconds_per_sample, version}."""
+    dataset = open_dataset(folder)
+    if project.task.classes != dataset.task.classes:
+        raise ShapeError(f"classes {', '.join(project.task.classes)}", f"{', '.join(dataset.task.classes)}", "use its own dataset")
+    items = choose_items(dataset.items(split), samples, seed=seed)
+    score, seconds = Score(dataset.task), 0.0
+    for number, item in enumerate(items):
+        sample, labels = dataset.read_sample(item), dataset.read_label(item)
+        before = time.perf_counter()
+        prediction = project.predict_sample(sample)
+        seconds += time.perf_counter() - before
+        score.add(labels, prediction.labels if prediction.labels is not None else prediction.values)
+        if progress:
+            progress((number + 1) / len(items))
+    return {"task": dataset.task.kind, **score.result(), "samples": len(items), "seconds_per_sample": seconds / max(len(items), 1),
+            "version": project.version, "metric": project.metric_state()["id"]}
+
+
+def encode_fine(encoder, sample: Sample) -> FeaturePyramid:
+    """Encode so that a pixel has its own node where the size allows it."""
+    return encoder.encode(sample, stride=1 if int(np.prod(sample.spatial_shape)) <= FINE_PIXELS else None)
+
+
+def labelled_nodes(pyramid: FeaturePyramid, labels: np.ndarray, task: TaskSpec, per_class: int | None, seed: int,
+                   name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (nodes, (m, L) label rows) of the chosen labelled pixels of one sample."""
+    if per_class is None:
+        valid = np.isfinite(labels) if task.kind == "regression" else labels >= 0
+        at = np.argwhere(valid)
+    else:
+        at = choose_pixels(labels, per_class, seed=seed, name=name)
+    answers = labels[tuple(at.T)]
+    rows = one_hot(answers, task.label_dim) if task.kind == "segmentation" else answers[:, None]
+    return node_labels(pyramid, at, rows)
+

@@ -1,0 +1,191 @@
+"""What a project keeps ready in memory: encoded samples, the metric, and a predictor that follows the memory.
+
+The metric is a function of the entries it was fitted from. It is fitted again when entries that it saw are taken away (so
+that forgetting is exact), when a small memory has grown much, and when asked; a version that was fitted before gets its
+metric back. Between fits it stays, so that a stroke changes only what is near it.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.insight import Explanation, explain
+from parmesan_engine.memory import Memory
+from parmesan_engine.memory.reading import Reader
+from parmesan_engine.metric import Metric
+from parmesan_engine.predictor import Predictor
+from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.project.samples import SampleStore
+from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sample
+
+log = logging.getLogger(__name__)
+HELD_BYTES = 1 << 30  # features of encoded samples; the least recently used go first
+HELD_STATES = 3  # samples that follow each gesture; others are searched again when looked at
+KNOWN_METRICS = 32
+REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
+REFIT_SMALL = 3_000  # ... and is no larger than this, so that the fit takes a fraction of a second
+
+Progress = Callable[[float], None] | None
+
+
+class Live:
+    """Follows one memory. Not thread-safe: the project locks around it."""
+
+    def __init__(self, encoder, memory: Memory, samples: SampleStore, sample_channels: int, spatial_dims: int, device: str) -> None:
+        self.encoder, self.memory, self.samples = encoder, memory, samples
+        self.sample_channels, self.device = sample_channels, device
+        self.groups = encoder.groups_of(sample_channels, spatial_dims)
+        self._pyramids: OrderedDict[str, FeaturePyramid] = OrderedDict()
+        self._predictor: Predictor | None = None
+        self._metrics: OrderedDict[str, Metric] = OrderedDict()  # by the version they were fitted on
+        self._fitted_ids = np.empty(0, np.int64)
+        self.fitted_on = ""
+        self._old: tuple[str, Predictor] | None = None
+
+    def pyramid(self, sample_id: str, progress: Progress = None) -> FeaturePyramid:
+        """Return the features of a sample of the project, encoded at most once while they are held."""
+        if sample_id not in self._pyramids:
+            sample, _ = adapt(self.samples.read(sample_id), self.sample_channels)
+            self._pyramids[sample_id] = self.encoder.encode(sample, progress=progress)
+            while sum(_bytes(p) for p in self._pyramids.values()) > HELD_BYTES and len(self._pyramids) > 1:
+                self._pyramids.popitem(last=False)
+        self._pyramids.move_to_end(sample_id)
+        return self._pyramids[sample_id]
+
+    def predictor(self, progress: Progress = None) -> Predictor:
+        """Return the predictor of the current version; fits a metric if there is none. Raises EmptyMemoryError."""
+        if self._predictor is None:
+            self._build(self._stored_metric() or self._fit(progress))
+        return self._predictor
+
+    def predict(self, sample_id: str, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample, made ready if it was not."""
+        return self._predict(self.predictor(), sample_id, progress)
+
+    def predict_version(self, sample_id: str, version: str, progress: Progress = None) -> Prediction:
+        """Return what an older version of the memory would predict, under the present metric."""
+        if self._old is None or self._old[0] != version or self._old[1].metric.id != self.predictor().metric.id:
+            view = self.memory.checkout(version)
+            if len(view) == 0:
+                raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
+            self._old = version, self._new(view, self.predictor().metric)
+        return self._predict(self._old[1], sample_id, progress)
+
+    def predict_once(self, sample: Sample, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample that is not kept."""
+        with self._visiting(sample, progress) as name:
+            return self.predictor().predict(name)
+
+    def explain_once(self, sample: Sample, at: tuple[int, ...], top: int) -> Explanation:
+        """Return the explanation of one pixel of a sample that is not kept."""
+        with self._visiting(sample, None) as name:
+            return explain(self.predictor(), name, self.predictor().predict(name), at, top=top)
+
+    @contextmanager
+    def _visiting(self, sample: Sample, progress: Progress) -> Iterator[str]:
+        sample, notes = adapt(sample, self.sample_channels)
+        predictor, name = self.predictor(), f"visiting {sample.content_hash}"
+        predictor.set_sample(name, replace(sample, notes=notes), progress=progress)
+        try:
+            yield name
+        finally:
+            del predictor.states[name]
+
+    def follow(self, delta: MemoryDelta) -> None:
+        """Take up a change of the memory: live where the metric stands, anew where it must be fitted again."""
+        if self._predictor is None:
+            return
+        if len(self.memory) == 0:
+            self._predictor = None
+        elif delta.after in self._metrics and self._metrics[delta.after].id != self._predictor.metric.id:
+            self.fitted_on, self._fitted_ids = delta.after, self.memory.ids
+            self._build(self._metrics[delta.after])
+        elif np.isin(delta.removed, self._fitted_ids).any() or self._outgrown():
+            self.refit()
+        else:
+            self._predictor.apply(delta)
+
+    def refit(self, progress: Progress = None) -> Metric:
+        """Fit the metric to the present entries and start again with it. Raises EmptyMemoryError."""
+        metric = self._fit(progress)
+        if self._predictor is None or metric.id != self._predictor.metric.id or self._predictor.version != self.memory.version:
+            self._build(metric)
+        return metric
+
+    def rebuild(self) -> None:
+        """Start again with the same metric: classes have changed."""
+        if self._predictor is not None:
+            self._predictor = None if len(self.memory) == 0 else self._new(self.memory, self._predictor.metric)
+            self._old = None
+
+    def forget_sample(self, sample_id: str) -> None:
+        """Drop what is held of a sample."""
+        self._pyramids.pop(sample_id, None)
+        self._old = None
+        if self._predictor:
+            self._predictor.states.pop(sample_id, None)
+
+    def _outgrown(self) -> bool:
+        return len(self.memory) <= REFIT_SMALL and len(self.memory) > REFIT_GROWTH * len(self._fitted_ids)
+
+    def _predict(self, predictor: Predictor, sample_id: str, progress: Progress) -> Prediction:
+        if sample_id not in predictor.states:
+            _, notes = adapt(self.samples.read(sample_id), self.sample_channels)
+            predictor.set_pyramid(sample_id, self.pyramid(sample_id, progress), progress=progress, notes=notes)
+            while len(predictor.states) > HELD_STATES:
+                predictor.states.pop(next(iter(predictor.states)))
+        return predictor.predict(sample_id)
+
+    def _stored_metric(self) -> Metric | None:
+        stored = self.memory.load_metric()
+        if stored is None:
+            return None
+        metric, self.fitted_on = Metric.from_bytes(stored[0]), stored[1]
+        self._fitted_ids = self.memory.checkout(self.fitted_on).ids
+        if metric.features != len(self.groups) or not np.isin(self._fitted_ids, self.memory.ids).all():
+            return None  # another program took entries away and stopped before it fitted again
+        return metric
+
+    def _fit(self, progress: Progress) -> Metric:
+        if len(self.memory) == 0:
+            raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
+        metric = fit_metric(self.memory, self.groups, self.memory.task, device=self.device, progress=progress)
+        self.fitted_on, self._fitted_ids = self.memory.version, self.memory.ids
+        self._metrics[self.fitted_on] = metric
+        while len(self._metrics) > KNOWN_METRICS:
+            self._metrics.popitem(last=False)
+        self.memory.save_metric(metric.to_bytes(), fitted_on=self.fitted_on)
+        log.info("metric %s fitted on %d entries, score %.3f", metric.id, len(self._fitted_ids), metric.score)
+        return metric
+
+    def _build(self, metric: Metric) -> None:
+        self._predictor = self._new(self.memory, metric)
+
+    def _new(self, memory: Reader, metric: Metric) -> Predictor:
+        return Predictor(self.encoder, memory, metric, task=self.memory.task, device=self.device)
+
+
+def adapt(sample: Sample, channels: int) -> tuple[Sample, tuple[str, ...]]:
+    """Return the sample with the number of channels that the memory knows, and notes on what had to be done.
+
+    Grey is repeated, colour averaged. Raises ShapeError where neither is possible.
+    """
+    if sample.channels == channels:
+        return sample, sample.notes
+    if sample.channels == 1:
+        note = f"grey repeated to the {channels} channels of this project"
+        return replace(sample, array=np.repeat(sample.array, channels, 0)), (*sample.notes, note)
+    if channels == 1:
+        mean = sample.array.astype(np.float32).mean(0, keepdims=True)
+        return replace(sample, array=mean), (*sample.notes, f"{sample.channels} channels averaged: this project is grey")
+    raise ShapeError(f"{channels} channels, as in the first sample of this project", f"{sample.channels} in {sample.name}",
+                     "make another project for such samples")
+
+
+def _bytes(pyramid: FeaturePyramid) -> int:
+    return sum(level.keys.nbytes for level in pyramid.levels)

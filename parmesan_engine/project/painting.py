@@ -1,0 +1,86 @@
+"""Strokes to entries and back: which nodes a gesture labels, which older examples it replaces, what has been painted."""
+
+import numpy as np
+
+from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
+from parmesan_engine.gestures import Stroke, rasterise
+from parmesan_engine.memory.reading import Reader
+from parmesan_engine.project.entries import make_batch, one_hot
+from parmesan_engine.project.samples import SampleRecord
+from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
+
+MAX_STROKES = 512
+MAX_ENTRIES = 50_000  # entries of one gesture; a larger area is thinned evenly, and the user is told
+
+
+def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes: list[Stroke], *, gesture: str, author: str,
+          source: str, now: float) -> tuple[list[EntryBatch], np.ndarray, tuple[str, ...]]:
+    """Return (entries to add, ids of examples that they replace or erase, notes for the user). Changes nothing.
+
+    Later strokes paint over earlier ones. Raises UnknownNameError for a class that does not exist, FormatError for a stroke
+    that does not fit the task, LimitError.
+    """
+    if not 0 < len(strokes) <= MAX_STROKES:
+        raise FormatError(f"1 to {MAX_STROKES} strokes in a gesture", f"{len(strokes)}", "send them in several gestures")
+    nodes, answers = [], []
+    for stroke in strokes:
+        answer = _answer(stroke, memory.task)
+        pixels = rasterise(stroke, record.spatial_shape)
+        touched = np.unique(pyramid.levels[0].nodes_of(pixels))
+        nodes.append(touched)
+        answers.append(np.full(len(touched), answer))
+    nodes, answers = np.concatenate(nodes)[::-1], np.concatenate(answers)[::-1]
+    nodes, last = np.unique(nodes, return_index=True)  # reversed: the first occurrence is the last stroke
+    answers = answers[last]
+    replaced = _at(memory, pyramid, record.id, nodes)
+    drawn = np.flatnonzero(~np.isnan(answers))
+    notes = ()
+    if len(drawn) > MAX_ENTRIES:
+        notes = (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
+        drawn = drawn[np.linspace(0, len(drawn) - 1, MAX_ENTRIES).astype(int)]
+    if len(drawn) == 0:
+        return [], replaced, notes
+    task = memory.task
+    labels = one_hot(answers[drawn].astype(int), task.label_dim) if task.kind == "segmentation" else answers[drawn][:, None]
+    batch = make_batch(pyramid, nodes[drawn], labels, sample_id=record.id, sample_hash=record.content_hash, gesture=gesture,
+                       author=author, source=source, time=now)
+    return [batch], replaced, notes
+
+
+def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...]) -> np.ndarray:
+    """Return (*spatial) int16: class id where there is an example (0 for a value), -1 elsewhere; a node fills its pixels."""
+    canvas = np.full(record.spatial_shape, -1, np.int16)
+    ids = memory.select(sample=record.id)
+    if len(ids) == 0:
+        return canvas
+    labels = memory.labels(ids)
+    classes = labels.argmax(1) if memory.task.kind == "segmentation" else np.zeros(len(ids), int)
+    corner = memory.coordinates(ids) // np.asarray(stride) * np.asarray(stride)
+    for offset in np.ndindex(*stride):
+        at = np.minimum(corner + offset, np.asarray(record.spatial_shape) - 1)
+        canvas[tuple(at.T)] = classes
+    return canvas
+
+
+def _answer(stroke: Stroke, task: TaskSpec) -> float:
+    """Return the class id or value of a stroke; NaN for an eraser."""
+    if stroke.kind == "eraser":
+        return np.nan
+    if task.kind == "regression":
+        if stroke.value is None:
+            raise FormatError("a value, since this project predicts values", "a class", "enter a value")
+        return float(stroke.value)
+    if stroke.label is None or not 0 <= stroke.label < len(task.classes):
+        raise UnknownNameError(f"a class id from 0 to {len(task.classes) - 1}", f"{stroke.label}", "add the class first")
+    return float(stroke.label)
+
+
+def _at(memory: Reader, pyramid: FeaturePyramid, sample_id: str, nodes: np.ndarray) -> np.ndarray:
+    """Return the ids of the examples of a sample that lie in some nodes."""
+    ids = memory.select(sample=sample_id)
+    if len(ids) == 0:
+        return ids
+    coordinates = memory.coordinates(ids)
+    if coordinates.shape[1] != len(pyramid.spatial_shape):
+        raise ShapeError(f"{len(pyramid.spatial_shape)} coordinates", f"{coordinates.shape[1]}", "check the sample")
+    return ids[np.isin(pyramid.levels[0].nodes_of(coordinates), nodes)]

@@ -1,0 +1,357 @@
+"""The facade: open a folder, label, predict, ask why, correct, take back. Thread-safe; one gesture is one version.
+
+    NAME/project.json      name, task at the start, encoder recipe, novelty
+    NAME/samples/          copies of the samples (see `samples`)
+    NAME/memory/           the durable, versioned memory
+"""
+
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, UnknownNameError
+from parmesan_engine.gestures import Stroke
+from parmesan_engine.insight import Explanation, explain
+from parmesan_engine.io import read
+from parmesan_engine.memory import Memory, VersionRecord
+from parmesan_engine.project import forgetting, painting
+from parmesan_engine.project.description import new_description, read_description, task_of, write_description
+from parmesan_engine.project.live import Live, Progress, adapt
+from parmesan_engine.project.samples import SampleRecord, SampleStore
+from parmesan_engine.registry import recipe_of
+from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
+
+MAX_CLASSES = 255
+
+
+@dataclass(frozen=True)
+class GestureResult:
+    """What one gesture did. delta: None when it touched nothing new; seconds: engine time; notes: what the user should know."""
+
+    gesture: str
+    delta: MemoryDelta | None
+    entries_added: int
+    entries_removed: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+class Project:
+    """One folder of labelling work. Make one with `Project.create` or `Project.open`, close it when done.
+
+    All samples of a project have the same number of spatial axes, and as many channels as the first one.
+    """
+
+    def __init__(self, path: str | Path, *, device: str = "cpu") -> None:
+        self.path, self.device = Path(path), device
+        self._lock = threading.RLock()
+        self._description = read_description(self.path)
+        self.name = self._description["name"]
+        self.encoder = ENCODERS.build(self._description["encoder"])
+        self.store = SampleStore(self.path / "samples")
+        self.memory: Memory | None = None
+        self.live: Live | None = None
+        if (self.path / "memory").exists():
+            self._open_memory()
+
+    @classmethod
+    def create(cls, path: str | Path, *, name: str, task: TaskSpec, encoder: str = "filter_bank", novelty: float = 0.0,
+               device: str = "cpu") -> "Project":
+        """Make a new project folder. Raises FormatError when there is one already."""
+        path = Path(path)
+        if (path / "project.json").exists():
+            raise FormatError("a new folder", f"{path}, which holds a project", "open it, or choose another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        recipe = recipe_of(ENCODERS.get(encoder)())
+        write_description(path, new_description(name, task, recipe, novelty))
+        return cls(path, device=device)
+
+    @classmethod
+    def open(cls, path: str | Path, *, device: str = "cpu") -> "Project":
+        """Open an existing project folder. Raises FormatError, VersionError, StoreError."""
+        return cls(path, device=device)
+
+    def close(self) -> None:
+        """Release the files. The project must not be used afterwards."""
+        with self._lock:
+            if self.memory is not None:
+                self.memory.close()
+            self.memory = self.live = None
+
+    def __enter__(self) -> "Project":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @property
+    def task(self) -> TaskSpec:
+        return self.memory.task if self.memory is not None else task_of(self._description)
+
+    @property
+    def version(self) -> str:
+        """The version of the memory; empty before the first sample."""
+        return self.memory.version if self.memory is not None else ""
+
+    def __len__(self) -> int:
+        return len(self.memory) if self.memory is not None else 0
+
+    # Samples
+
+    def samples(self) -> list[SampleRecord]:
+        """Return the samples, in the order in which they came."""
+        return self.store.records()
+
+    def add_sample(self, sample: Sample, *, origin: str = "path") -> SampleRecord:
+        """Store a copy of a sample. Raises ShapeError when it does not fit the samples that are there."""
+        with self._lock:
+            first = next(iter(self.store.records()), None)
+            if first and sample.spatial_dims != first.spatial_dims:
+                raise ShapeError(f"{first.spatial_dims} spatial axes, as in {first.name}",
+                                 f"{sample.spatial_dims} in {sample.name}", "make another project for such samples")
+            if self.live:
+                adapt(sample, self.live.sample_channels)  # raises when it cannot be adapted
+            record = self.store.add(sample, origin=origin, time=time.time())
+            self._ensure_memory(record)
+            return record
+
+    def import_file(self, path: str | Path, *, origin: str = "path") -> SampleRecord:
+        """Read a file and store a copy. Raises FormatError, LimitError, ShapeError; then nothing is stored."""
+        first = next(iter(self.store.records()), None)
+        return self.add_sample(read(path, spatial_dims=first.spatial_dims if first else None), origin=origin)
+
+    def import_bytes(self, name: str, data: bytes) -> SampleRecord:
+        """As `import_file`, for an upload. Only the last part of `name` is used."""
+        folder = self.path / "incoming" / uuid.uuid4().hex
+        file = folder / (Path(name.replace("\\", "/")).name or "upload")
+        folder.mkdir(parents=True)
+        try:
+            file.write_bytes(data)
+            return self.import_file(file, origin="upload")
+        finally:
+            file.unlink(missing_ok=True)
+            folder.rmdir()
+
+    def read_sample(self, sample_id: str) -> Sample:
+        return self.store.read(sample_id)
+
+    def remove_sample(self, sample_id: str, *, by: str = "local") -> dict | None:
+        """Delete a sample and unlearn every example from it; return the receipt, None when there were no examples."""
+        with self._lock:
+            self.store.record(sample_id)
+            known = self.memory is not None and len(self.memory.select(sample=sample_id, removed=True))
+            receipt = self.forget(sample=sample_id, by=by) if known else None
+            self.store.remove(sample_id)
+            if self.live:
+                self.live.forget_sample(sample_id)
+            return receipt
+
+    # Labelling
+
+    def annotate(self, sample_id: str, strokes: list[Stroke], *, author: str = "local", gesture_id: str = "",
+                 source: str = "strokes", progress: Progress = None) -> GestureResult:
+        """Turn strokes into examples: one gesture, one version. A gesture id that is known already does nothing again.
+
+        Painting over an example of the same sample replaces it; an eraser removes it. Raises FormatError, UnknownNameError.
+        """
+        with self._lock:
+            start = time.perf_counter()
+            record = self.store.record(sample_id)
+            gesture = gesture_id or uuid.uuid4().hex[:16]
+            memory = self._require_memory()
+            if any(record.gesture == gesture for record in memory.history()):
+                return GestureResult(gesture, None, 0, 0, 0.0, ("this gesture was stored before",))
+            batches, replaced, notes = painting.paint(memory, self.live.pyramid(sample_id, progress), record, strokes,
+                                                      gesture=gesture, author=author, source=source, now=time.time())
+            if not batches and not len(replaced):
+                return GestureResult(gesture, None, 0, 0, time.perf_counter() - start, (*notes, "nothing to change here"))
+            delta = memory.add(batches, remove=replaced, author=author, gesture=gesture)
+            self.live.follow(delta)
+            added = sum(len(b.keys) for b in batches)
+            return GestureResult(gesture, delta, added, len(replaced), time.perf_counter() - start, notes)
+
+    def commit(self, batches: list[EntryBatch], *, author: str = "local") -> MemoryDelta:
+        """Add prepared entries as one version and fit the metric to the memory that results."""
+        with self._lock:
+            delta = self._require_memory().add(batches, author=author)
+            self.live.refit()
+            return delta
+
+    def painted(self, sample_id: str) -> np.ndarray:
+        """Return (*spatial) int16: the class id where there is an example, -1 elsewhere (values: 0 where one is)."""
+        with self._lock:
+            record = self.store.record(sample_id)
+            if self.memory is None:
+                return np.full(record.spatial_shape, -1, np.int16)
+            return painting.painted(self.memory, record, self.live.pyramid(sample_id).levels[0].stride)
+
+    # Predicting and asking why
+
+    def predict(self, sample_id: str, *, version: str | None = None, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample, by the current memory or an older version. Raises EmptyMemoryError."""
+        with self._lock:
+            self._require_memory()
+            if version is None or version == self.version:
+                return self.live.predict(sample_id, progress)
+            return self.live.predict_version(sample_id, version, progress)
+
+    def predict_sample(self, sample: Sample, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample without storing it. Raises EmptyMemoryError, ShapeError."""
+        with self._lock:
+            self._require_memory()
+            return self.live.predict_once(sample, progress)
+
+    def explain(self, sample_id: str, at: tuple[int, ...], *, top: int = 8) -> Explanation:
+        """Return which examples decided one pixel. Raises ShapeError, EmptyMemoryError."""
+        with self._lock:
+            self._require_memory()
+            prediction = self.live.predict(sample_id)
+            return explain(self.live.predictor(), sample_id, prediction, tuple(at), top=top)
+
+    def explain_sample(self, sample: Sample, at: tuple[int, ...], *, top: int = 8) -> Explanation:
+        """Return which examples decided one pixel of a sample that is not stored."""
+        with self._lock:
+            self._require_memory()
+            return self.live.explain_once(sample, tuple(at), top)
+
+    # Classes
+
+    def add_class(self, name: str, color: tuple[int, int, int]) -> int:
+        """Add a class and return its id. Nothing is retrained."""
+        task = self.task
+        if len(task.classes) >= MAX_CLASSES:
+            raise FormatError(f"at most {MAX_CLASSES} classes", "one more", "rename one that is not used")
+        self._set_task(task.replace(classes=(*task.classes, _class_name(name, task.classes)), colors=(*task.colors, color)))
+        return len(task.classes)
+
+    def rename_class(self, index: int, name: str) -> None:
+        """Give a class another name. Raises UnknownNameError."""
+        classes = list(self.task.classes)
+        self._check_class(index)
+        classes[index] = _class_name(name, classes[:index] + classes[index + 1 :])
+        self._set_task(self.task.replace(classes=tuple(classes)))
+
+    def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
+        """Give a class another colour. Raises UnknownNameError."""
+        self._check_class(index)
+        colors = list(self.task.colors)
+        colors[index] = tuple(color)
+        self._set_task(self.task.replace(colors=tuple(colors)))
+
+    # Taking back
+
+    def forget(self, *, source: str | None = None, sample: str | None = None, author: str | None = None,
+               before: float | None = None, gesture: str | None = None, ids: np.ndarray | None = None, purge: bool = True,
+               by: str = "local") -> dict:
+        """Take examples back and return the receipt. purge: for good, from the history and the files too.
+
+        What a forgotten gesture had painted over comes back, as if the gesture had never been. Raises UnknownNameError.
+        """
+        with self._lock:
+            memory = self._require_memory()
+            receipt, deltas = forgetting.forget(memory, source=source, sample=sample, author=author, before=before,
+                                                gesture=gesture, ids=ids, purge=purge, by=by)
+            for delta in deltas:
+                self.live.follow(delta)
+            return receipt
+
+    def undo(self, *, author: str = "local") -> MemoryDelta:
+        """Take back the newest change. Raises VersionError when there is none."""
+        return self._change(lambda memory: memory.undo(author=author))
+
+    def redo(self, *, author: str = "local") -> MemoryDelta:
+        """Do again what was undone last. Raises VersionError when there is nothing."""
+        return self._change(lambda memory: memory.redo(author=author))
+
+    def restore(self, version: str, *, author: str = "local") -> MemoryDelta:
+        """Make a new version with the content of an old one. Raises VersionError."""
+        return self._change(lambda memory: memory.restore(version, author=author))
+
+    def refresh(self) -> MemoryDelta:
+        """Take up what other processes have committed."""
+        return self._change(lambda memory: memory.refresh())
+
+    def history(self) -> list[VersionRecord]:
+        """Return the versions, oldest first."""
+        return self.memory.history() if self.memory is not None else []
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the stored memory and samples; empty when all is well."""
+        with self._lock:
+            problems = self.memory.verify() if self.memory is not None else []
+            for record in self.store.records():
+                if self.store.read(record.id).content_hash != record.content_hash:
+                    problems.append(f"sample {record.name} ({record.id}): the stored copy has changed")
+            return problems
+
+    def refit(self, progress: Progress = None) -> dict:
+        """Fit the metric to all present examples; return `metric_state`."""
+        with self._lock:
+            self._require_memory()
+            self.live.refit(progress)
+            return self.metric_state()
+
+    def metric_state(self) -> dict:
+        """Return {id, fitted_on, entries_then, entries_now, stale}: how far the memory has moved on since the fit."""
+        with self._lock:
+            if not len(self):
+                return {"id": "", "fitted_on": "", "entries_then": 0, "entries_now": 0, "stale": False}
+            metric = self.live.predictor().metric
+            return {"id": metric.id, "fitted_on": self.live.fitted_on, "entries_then": metric.fitted,
+                    "entries_now": len(self), "stale": self.live.fitted_on != self.version}
+
+    # Inside
+
+    def _change(self, verb) -> MemoryDelta:
+        with self._lock:
+            task = self.task
+            delta = verb(self._require_memory())
+            if self.task != task and self.live:
+                self.live.rebuild()
+            else:
+                self.live.follow(delta)
+            return delta
+
+    def _set_task(self, task: TaskSpec) -> None:
+        with self._lock:
+            if self.memory is None:
+                self._description = {**self._description, "task": asdict(task)}
+                write_description(self.path, self._description)
+            else:
+                self._change(lambda memory: memory.set_task(task))
+
+    def _check_class(self, index: int) -> None:
+        if not 0 <= index < len(self.task.classes):
+            raise UnknownNameError(f"a class id from 0 to {len(self.task.classes) - 1}", f"{index}", "add the class first")
+
+    def _require_memory(self) -> Memory:
+        if self.memory is None:
+            raise EmptyMemoryError("a project with a sample", "an empty project", "import a sample first")
+        return self.memory
+
+    def _ensure_memory(self, record: SampleRecord) -> None:
+        if self.memory is None:
+            channels = self.encoder.channels_of(record.channels, record.spatial_dims)
+            self._description = {**self._description, "sample": {"channels": record.channels, "dims": record.spatial_dims}}
+            write_description(self.path, self._description)
+            Memory.create(self.path / "memory", channels=channels, task=self.task, encoder=self._description["encoder"],
+                          novelty=self._description["novelty"]).close()
+            self._open_memory()
+
+    def _open_memory(self) -> None:
+        self.memory = Memory.open(self.path / "memory")
+        kind = self._description["sample"]
+        self.live = Live(self.encoder, self.memory, self.store, kind["channels"], kind["dims"], self.device)
+
+
+def _class_name(name: str, others) -> str:
+    name = " ".join(str(name).split())[:60]
+    if not name or name in others:
+        raise FormatError("a new, non-empty class name", repr(name), "choose another name")
+    return name
+

@@ -1,0 +1,32 @@
+"""Choose labelled pixels of a fully labelled sample, as an annotator with little time would: a few of each class."""
+
+import hashlib
+
+import numpy as np
+
+
+def choose_pixels(labels: np.ndarray, per_class: int, *, seed: int, name: str) -> np.ndarray:
+    """Return (n, spatial_dims) coordinates: up to `per_class` random pixels of each class, or of all valid values.
+
+    labels: (*spatial) int16 class ids with -1 for unlabelled, or float32 values with NaN for unlabelled. The choice depends on
+    seed and name alone, so it does not matter in which order samples are learned.
+    """
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    random = np.random.default_rng(int.from_bytes(digest, "big"))
+    flat = labels.ravel()
+    if labels.dtype.kind == "f":
+        pools = [np.flatnonzero(np.isfinite(flat))]
+    else:
+        pools = [np.flatnonzero(flat == c) for c in np.unique(flat[flat >= 0])]
+    chosen = [random.choice(pool, min(per_class, len(pool)), replace=False) for pool in pools if len(pool)]
+    if not chosen:
+        return np.empty((0, labels.ndim), np.int64)
+    return np.stack(np.unravel_index(np.concatenate(chosen), labels.shape), 1)
+
+
+def choose_items(items: list, count: int | None, *, seed: int) -> list:
+    """Return `count` of the items (all when None or when there are fewer), the same ones for the same seed."""
+    if count is None or count >= len(items):
+        return list(items)
+    chosen = np.random.default_rng(seed).permutation(len(items))[:count]
+    return [items[i] for i in sorted(chosen)]
