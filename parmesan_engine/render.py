@@ -64,7 +64,7 @@ def heat(map01: np.ndarray) -> np.ndarray:
 
 
 def values_rgb(values: np.ndarray, value_range: tuple[float, float] | None = None) -> np.ndarray:
-    """Return values as colours from violet (low) over green to yellow (high), NaN grey. Default range: the values' own."""
+    """Return values as colours, violet (low) over green to yellow (high), NaN grey. Default range: the values' own."""
     known = values[np.isfinite(values)]
     low, high = value_range or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
     return _colormap((values - low) / (high - low if high > low else 1.0), _VIRIDIS)

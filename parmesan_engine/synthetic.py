@@ -142,7 +142,7 @@ def _add_nucleus(
 def make_3d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     """Return a scan (1, 48, 64, 64) int16 with spacing (2, 1, 1) mm, and labels (48, 64, 64) int16.
 
-    Two organs of slightly different brightness, bright vessels that branch through and between them; around them muscle,
+    Two organs of slightly different brightness, bright vessels that branch between them. Around them muscle,
     fat, and a spine as bright as the vessels, which is background.
     """
     rng = np.random.default_rng(seed)

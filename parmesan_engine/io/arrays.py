@@ -118,7 +118,7 @@ def _check_header(path: Path, max_bytes: int | None) -> tuple[int, ...]:
 
 
 def read_csv(path: Path, *, max_bytes: int) -> Sample:
-    """Return a table as (columns, rows) float32. Times in the first column give the spacing in s, row numbers are dropped."""
+    """Return a table as (columns, rows) float32. A first column of times gives the spacing in s."""
     if 2 * path.stat().st_size > max_bytes:  # a value takes at least two characters, and four bytes as float32
         raise LimitError(
             f"a table of at most {max_bytes / 2 / GIB:.1f} GiB",

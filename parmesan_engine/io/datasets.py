@@ -39,7 +39,7 @@ class Dataset:
         return sorted(path.parent.name for path in self.folder.glob("*/images"))
 
     def items(self, split: str) -> list[Item]:
-        """Return the samples of a part, by name. Raises UnknownNameError for a part, FormatError for a missing label."""
+        """Return the samples of a part by name. Raises UnknownNameError for a part, FormatError for a missing label."""
         images = self.folder / split / "images"
         if not images.is_dir():
             raise UnknownNameError(

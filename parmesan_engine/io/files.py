@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import struct
+import tokenize
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,9 +58,11 @@ DECODER_ERRORS = (
     RuntimeError,
     AttributeError,
     ArithmeticError,
+    AssertionError,  # tifffile asserts on axes that do not fit
     MemoryError,
     struct.error,
     zlib.error,
+    tokenize.TokenError,  # numpy parses headers of .npy as Python text
     HeaderDataError,
     HeaderTypeError,
     WrapStructError,

@@ -51,7 +51,7 @@ def read_raster(path: Path, kind: str, *, max_bytes: int) -> Sample:
         orientation = _orientation(image)
         pixels, notes = _pixels(image, path)
     if getattr(image, "n_frames", 1) > 1:
-        notes += ("only the first frame of an animation was read",)
+        notes += (f"only the first of {image.n_frames} frames was read",)
     pixels = orient(pixels, orientation).transpose(2, 0, 1)
     return Sample(
         plain_numbers(np.ascontiguousarray(pixels), path.name), path.name, notes=notes + orientation_notes(orientation)

@@ -145,3 +145,11 @@ def test_a_picture_is_no_volume(tmp_path, rng):
     Image.fromarray(rgb(rng)).save(tmp_path / "a.png")
     with pytest.raises(ShapeError, match="3 spatial axes"):
         io.read(tmp_path / "a.png", spatial_dims=3)
+
+
+def test_only_the_first_frame_of_an_animation(tmp_path, rng):
+    frames = [Image.fromarray(rgb(rng)) for _ in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    sample = io.read(tmp_path / "a.png")
+    assert sample.notes == ("only the first of 3 frames was read",)
+    assert np.array_equal(sample.array, np.asarray(frames[0]).transpose(2, 0, 1))
