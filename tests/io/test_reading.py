@@ -54,7 +54,7 @@ def intact(tmp_path_factory):
     Image.fromarray(picture).save(folder / "a.png")
     Image.fromarray(picture).save(folder / "a.jpg")
     tifffile.imwrite(folder / "a.tif", picture, compression="zlib")
-    tifffile.imwrite(folder / "b.tif", picture.transpose(2, 0, 1), imagej=True, metadata={"unit": "um"}, resolution=(2, 2))
+    tifffile.imwrite(folder / "b.tif", picture[None, ..., 0], imagej=True, metadata={"unit": "um"}, resolution=(2, 2))
     nibabel.Nifti1Image(picture, np.eye(4)).to_filename(folder / "a.nii")
     nibabel.Nifti1Image(picture, np.eye(4)).to_filename(folder / "a.nii.gz")
     np.save(folder / "a.npy", picture)
