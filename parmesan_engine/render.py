@@ -11,7 +11,7 @@ from parmesan_engine.errors import ShapeError
 from parmesan_engine.types import Sample
 
 _PERCENTILES = (0.5, 99.5)  # of the intensities, shown as black and white
-_FULL_RANGE = 64  # 8-bit pictures that span this much are shown as they are
+_FULL_RANGE = 128  # 8-bit pictures that span this much are shown as they are
 _WINDOW_SAMPLES = 2**16  # values that are enough to know percentiles
 _PAPER, _GRID, _ZERO, _INK = (250, 250, 248), (234, 235, 236), (200, 204, 208), (30, 60, 110)
 _HALF_LINE = 0.85  # pixels, half the thickness of a trace
