@@ -13,7 +13,8 @@ import torch
 
 TRUNCATE = 4.0  # kernels end at 4 sigma, as in scipy.ndimage
 SMALLEST_SIGMA = 0.2  # below, only the centre has weight: identity and central differences, without underflow
-BLOCK = 128  # output rows of one product; more wastes work outside the band, fewer starves the processor
+BLOCK = 32  # output rows of one product; more wastes work outside the band, fewer starves the processor
+LONG_BLOCK = 128  # the same for signals, where each product has few columns and the calls cost more than the work
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,11 @@ def _band(positions: tuple[int, ...], step: int, low: int | None, high: int | No
     return first, torch.from_numpy(matrix.astype(np.float32)).to(device)
 
 
-def _blocks(axis: Axis, positions: np.ndarray, sigma: float, order: int, device: str):
-    """Yield (rows, columns, matrix): output rows, input columns (slices) and what maps one to the other."""
+def _blocks(axis: Axis, positions: np.ndarray, sigma: float, order: int, size: int, device: str):
+    """Yield (rows, columns, matrix), `size` rows at a time: output rows, input columns (slices) and what maps one to the other."""
     reach = radius(sigma, axis.step)
-    for start in range(0, len(positions), BLOCK):
-        block = positions[start:start + BLOCK]
+    for start in range(0, len(positions), size):
+        block = positions[start:start + size]
         base = (int(block[0]) - reach) // axis.step * axis.step
         # inner blocks need no mirror, and so share one matrix
         inner = ((axis.low is None or block[0] - reach >= axis.low)
@@ -119,7 +120,8 @@ def filter_axis(fields: torch.Tensor, dim: int, axis: Axis, positions: np.ndarra
     out = torch.empty(shape, dtype=fields.dtype, device=fields.device)
     before, after = int(np.prod(fields.shape[:dim])), int(np.prod(fields.shape[dim + 1:]))
     flat, flat_out = fields.reshape(before, axis.count, after), out.view(before, len(positions), after)
-    for rows, columns, matrix in _blocks(axis, positions, sigma, order, str(fields.device)):
+    size = LONG_BLOCK if before * after < LONG_BLOCK else BLOCK
+    for rows, columns, matrix in _blocks(axis, positions, sigma, order, size, str(fields.device)):
         if after == 1:
             torch.mm(flat[:, columns, 0], matrix.T, out=flat_out[:, rows, 0])
         elif before == 1:
