@@ -163,7 +163,7 @@ def _filled(points: np.ndarray, plane: tuple[int, int]) -> np.ndarray:
     column = np.clip(np.ceil(cut - 0.5), x0, x1).astype(np.int64)
     winding = np.zeros((y1 - y0, x1 - x0 + 1), np.int32)
     np.add.at(winding, (row - y0, column - x0), np.where(rise > 0, 1, -1))
-    inside = np.argwhere(np.cumsum(winding, axis=1)[:, :-1] != 0) + (y0, x0)
+    inside = np.argwhere(np.cumsum(winding, axis=1)[:, :-1] != 0) + np.array([y0, x0])
     return inside if len(inside) else _brushed(np.concatenate([points, points[:1]]), 0.0, plane)
 
 

@@ -1,6 +1,7 @@
 """Strokes against slow, obvious references."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def distance(point, start, end):
 
 def winding(point, corners):
     total = 0
-    for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
+    for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
         side = (bx - ax) * (point[1] - ay) - (point[0] - ax) * (by - ay)
         if ay <= point[1] < by and side > 0:
             total += 1
@@ -36,7 +37,7 @@ def winding(point, corners):
 @given(polyline, st.floats(0, 6).map(lambda v: round(v, 1)))
 def test_brush_is_every_pixel_centre_within_the_radius(points, radius):
     got = {tuple(c) for c in rasterise(Stroke("brush", points, radius=radius, label=0), (17, 22)).tolist()}
-    segments = list(zip(points[:-1], points[1:], strict=True)) or [(points[0], points[0])]
+    segments = list(pairwise(points)) or [(points[0], points[0])]
     for y in range(17):
         for x in range(22):
             near = min(distance((x + 0.5, y + 0.5), a, b) for a, b in segments)
@@ -107,15 +108,17 @@ def test_outside_is_empty():
 
 @pytest.mark.parametrize("raw", [
     7, None, {}, {"kind": "brush"}, {"kind": "spray", "points": [[1, 1]], "label": 0}, {"kind": "brush", "points": [], "label": 0},
-    {"kind": "brush", "points": "ab", "label": 0}, {"kind": "brush", "points": [[1]], "label": 0}, {"kind": "brush", "points": [[1, "2"]], "label": 0},
+    {"kind": "brush", "points": "ab", "label": 0}, {"kind": "brush", "points": [[1]], "label": 0},
+    {"kind": "brush", "points": [[1, "2"]], "label": 0},
     {"kind": "brush", "points": [[1, float("nan")]], "label": 0}, {"kind": "brush", "points": [[1, 1e300]], "label": 0},
     {"kind": "brush", "points": [[1, 1]], "radius": -1, "label": 0}, {"kind": "brush", "points": [[1, 1]], "radius": 1e9, "label": 0},
-    {"kind": "brush", "points": [[1, 1]]}, {"kind": "brush", "points": [[1, 1]], "label": -1}, {"kind": "brush", "points": [[1, 1]], "label": 1.5},
+    {"kind": "brush", "points": [[1, 1]]}, {"kind": "brush", "points": [[1, 1]], "label": -1},
+    {"kind": "brush", "points": [[1, 1]], "label": 1.5},
     {"kind": "brush", "points": [[1, 1]], "label": True}, {"kind": "brush", "points": [[1, 1]], "label": 0, "axis": "z"},
     {"kind": "brush", "points": [[1, 1]], "value": float("inf")},
 ])  # fmt: skip
 def test_untrusted_strokes_are_refused(raw):
-    with pytest.raises(FormatError, match="expected .*; got "):
+    with pytest.raises(FormatError, match=r"expected .*; got "):
         Stroke.parse(raw)
 
 

@@ -1,0 +1,40 @@
+"""Launcher: `streamlit run app.py` finds the `st.App` below and serves it.
+
+The Streamlit script itself is `pages/main.py`. A folder `pages/` beside the *script* would switch Streamlit to its legacy
+multipage mode, which runs `pages/x.py` without the shell; beside this launcher it is harmless.
+"""
+
+import asyncio
+import gc
+from contextlib import asynccontextmanager, suppress
+
+import streamlit as st
+
+COLLECT_SECONDS = 30
+
+
+async def _collect() -> None:
+    """Collect garbage now and then: Streamlit would do it after every script run, for 0.2 s with the GIL held."""
+    while True:
+        await asyncio.sleep(COLLECT_SECONDS)
+        gc.collect()
+
+
+@asynccontextmanager
+async def lifespan(app: st.App):
+    from pages._state import warm  # only now: caches need the runtime
+
+    await asyncio.to_thread(warm)
+    gc.collect()
+    gc.freeze()  # what is alive now (torch, the engine) never dies: later collections need not walk it
+    collector = asyncio.create_task(_collect())
+    yield {}
+    collector.cancel()
+    with suppress(asyncio.CancelledError):
+        await collector
+
+
+app = st.App("pages/main.py", lifespan=lifespan)
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,191 @@
+/* Toolbar, palette, layer switch, slice and history bars, status line, shortcuts. All text goes in through textContent. */
+
+const TOOL_KEYS = { i: "inspect", b: "brush", e: "eraser", l: "lasso", p: "polygon", o: "point", n: "interval" };
+const LAYERS = ["prediction", "conflict", "novelty", "none"];
+const SHORTCUTS = [
+  ["I B E L P O", "inspect, brush, eraser, lasso, polygon, point"], ["N", "interval (signals)"], ["1 – 9", "pick a class"], ["[  ]", "brush size"],
+  ["Z   Shift Z", "undo, redo (also with Ctrl)"], ["Wheel   + −", "zoom around the pointer"], ["Space drag", "pan, also in the middle of a stroke"],
+  ["Middle drag", "pan; two fingers pan and zoom"], ["F   Alt 1", "fit, 100 %"], ["X", "next layer"], ["S", "painted examples on, off"], ["Right click", "why this pixel, with any tool"],
+  ["Enter", "close the polygon"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"], ["PgUp PgDn", "slice; also Shift wheel"],
+];
+
+const element = (tag, text = "", properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
+
+class Chrome {
+  constructor(root, studio, signal) {
+    Object.assign(this, { root, studio });
+    const on = (node, name, act) => node.addEventListener(name, act, { signal });
+    for (const part of root.querySelectorAll(".bar, .foot, .float")) on(part, "click", (e) => this.click(e));
+    for (const group of root.querySelectorAll("[role=radiogroup]")) on(group, "keydown", (e) => this.rove(e, group));
+    on(this.input("size"), "input", () => studio.set({ size: Math.round(128 ** (this.input("size").value / 100)) }));
+    on(this.input("opacity"), "input", () => studio.set({ opacity: this.input("opacity").value / 100 }));
+    on(this.input("value"), "input", () => studio.set({ value: this.input("value").valueAsNumber }));
+    on(this.input("slice"), "input", () => studio.look({ index: Number(this.input("slice").value) }));
+    on(this.input("version"), "input", () => this.pickVersion(Number(this.input("version").value)));
+    on(document, "keydown", (e) => this.key(e));
+    on(document, "keyup", (e) => { if (e.key === " ") studio.hand.hold(false); });
+    on(window, "blur", () => studio.hand.hold(false));
+    const sheet = root.querySelector(".sheet");
+    for (const [keys, text] of SHORTCUTS) sheet.append(element("kbd", keys), element("span", text));
+  }
+  input(name) { return this.root.querySelector(`[data-input=${name}]`); }
+  out(name) { return this.root.querySelector(`[data-out=${name}]`); }
+  act(name) { return this.root.querySelector(`[data-do=${name}]`); }
+
+  click(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const { tool, layer, label, axis } = button.dataset;
+    if (tool) this.studio.set({ tool });
+    if (layer) this.studio.set({ layer });
+    if (label) this.studio.set({ label: Number(label) });
+    if (axis) this.studio.look({ axis: Number(axis), index: null });
+    if (button.dataset.do) this.studio.run(button.dataset.do);
+    if (event.detail > 0 && button.dataset.do !== "help") this.studio.surface.canvas.focus({ preventScroll: true }); // space must pan, not press again
+  }
+  rove(event, group) { // arrow keys move inside a radio group, as in any form
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const buttons = [...group.querySelectorAll("button:not([hidden])")], at = buttons.indexOf(event.target);
+    if (!step || at < 0) return;
+    event.preventDefault();
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    next.focus();
+    next.click();
+  }
+  key(event) {
+    const from = event.composedPath()[0];
+    if (from.matches?.("input:not([type=range]), textarea, select, [contenteditable]") || !this.root.isConnected) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key, command = event.ctrlKey || event.metaKey;
+    if (this.handle(key, event, command, from)) { event.preventDefault(); event.stopImmediatePropagation(); } // Streamlit has keys of its own
+  }
+  handle(key, event, command, from) {
+    const { studio } = this;
+    if (key === "z" || (command && key === "y")) { studio.run(event.shiftKey || key === "y" ? "redo" : "undo"); return true; }
+    if (command || (event.altKey && event.code !== "Digit1")) return false;
+    if (event.altKey) { studio.run("actual"); return true; }
+    if (key === " ") { if (from.closest?.("button, a, summary")) return false; studio.hand.hold(true); return true; }
+    if (key in TOOL_KEYS && studio.tools.includes(TOOL_KEYS[key])) { studio.set({ tool: TOOL_KEYS[key] }); return true; }
+    if (/^[1-9]$/.test(key) && studio.header && key <= studio.header.task.classes.length) { studio.set({ label: Number(key) - 1 }); return true; }
+    if (key === "[" || key === "]") { studio.set({ size: nextSize(studio.state.size, key === "]" ? 1 : -1) }); return true; }
+    if (key === "x") { studio.set({ layer: LAYERS[(LAYERS.indexOf(studio.state.layer) + 1) % LAYERS.length] }); return true; }
+    if (key === "Enter" && from === studio.surface.canvas) { studio.hand.close(); return true; }
+    if (key === "Backspace") { studio.hand.back(); return true; }
+    if (key === "Escape") { this.help(false); studio.hand.cancel(); return true; }
+    const verbs = { f: "fit", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", s: "strokes", "?": "help", PageUp: "sliceUp", PageDown: "sliceDown" };
+    if (key in verbs) { studio.run(verbs[key]); return true; }
+    return false;
+  }
+  help(open) {
+    const sheet = this.root.querySelector(".sheet");
+    sheet.hidden = open === undefined ? !sheet.hidden : !open;
+    this.act("help").setAttribute("aria-expanded", String(!sheet.hidden));
+  }
+  pickVersion(position) {
+    const list = this.studio.header.versions.list;
+    this.out("version").textContent = list[position].text;
+    this.studio.look({ version: position === list.length - 1 ? null : list[position].id });
+  }
+
+  check(selector, name, chosen) {
+    for (const button of this.root.querySelectorAll(selector)) {
+      const on = button.dataset[name] === String(chosen);
+      button.setAttribute("aria-checked", String(on));
+      button.tabIndex = on ? 0 : -1;
+      if (!button.ariaLabel) button.ariaLabel = (button.textContent.trim() || button.dataset[name]);
+    }
+  }
+  show() { // everything that depends on the person's choices
+    const { state, header, surface, tools } = this.studio;
+    for (const button of this.root.querySelectorAll("[data-tool]")) button.hidden = !tools.includes(button.dataset.tool);
+    this.check("[data-tool]", "tool", state.tool);
+    this.check("[data-layer]", "layer", state.layer);
+    this.check("[data-label]", "label", state.label);
+    this.act("strokes").setAttribute("aria-pressed", String(state.strokes));
+    this.input("size").value = 100 * Math.log(state.size) / Math.log(128);
+    this.out("size").textContent = `${state.size} px`;
+    this.input("opacity").value = 100 * state.opacity;
+    this.root.querySelector(".size").style.visibility = /brush|eraser|point/.test(state.tool) ? "" : "hidden";
+    this.zoomed();
+    this.act("undo").disabled = !header?.undo || Boolean(header?.past);
+    this.act("redo").disabled = !header?.redo || Boolean(header?.past);
+    if (surface.view) this.studio.hand.look();
+  }
+  zoomed() {
+    const { surface } = this.studio;
+    if (surface.view) this.out("zoom").textContent = `${Math.round(100 * surface.view.s / surface.ratio)}%`;
+  }
+  fill() { // everything that the server says
+    const { header } = this.studio, { task } = header;
+    const box = this.root.querySelector(".classes"), values = task.kind === "regression";
+    box.replaceChildren(...task.classes.map((name, i) => {
+      const button = element("button", "", { type: "button", title: i < 9 ? `${name} (${i + 1})` : name }), dot = element("b", i < 9 ? String(i + 1) : "");
+      const [r, g, b] = task.colors[i];
+      dot.style.background = css(task.colors[i]);
+      dot.style.color = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
+      button.style.setProperty("--swatch", css(task.colors[i]));
+      button.dataset.label = i;
+      button.setAttribute("role", "radio");
+      button.append(dot, element("span", name));
+      return button;
+    }));
+    this.root.querySelector(".value").hidden = !values;
+    box.hidden = values;
+    this.out("unit").textContent = task.unit || "";
+    this.slices();
+    this.history();
+    this.status();
+    const past = this.root.querySelector(".past");
+    past.hidden = !header.past;
+    this.out("past").textContent = header.past || "";
+    this.act("restore").hidden = this.act("now").hidden = !header.past;
+  }
+  slices() {
+    const { plane } = this.studio.header, row = this.root.querySelector(".plane");
+    row.hidden = !plane;
+    if (!plane) return;
+    const axes = this.root.querySelector(".axes");
+    axes.replaceChildren(...["Z", "Y", "X"].map((name, axis) => {
+      const button = element("button", name, { type: "button", title: `Slices across ${name.toLowerCase()}` });
+      button.dataset.axis = axis;
+      button.setAttribute("role", "radio");
+      return button;
+    }));
+    this.check("[data-axis]", "axis", plane.axis);
+    const slider = this.input("slice");
+    slider.max = plane.sizes[plane.axis] - 1;
+    if (!this.studio.looking) slider.value = plane.index; // never pull the handle out of a moving hand
+    this.out("slice").textContent = `${plane.index + 1} / ${plane.sizes[plane.axis]}`;
+  }
+  history() {
+    const { versions } = this.studio.header, slider = this.input("version");
+    slider.max = Math.max(0, versions.list.length - 1);
+    slider.disabled = versions.list.length < 2;
+    if (this.studio.looking) return;
+    slider.value = versions.position;
+    this.out("version").textContent = versions.list[versions.position]?.text || "empty memory";
+  }
+  status() {
+    const { header } = this.studio, box = this.root.querySelector(".status");
+    box.replaceChildren(...header.status.map(({ text, strong, code }) => {
+      const span = element("span");
+      if (strong) span.append(element("b", strong), " ");
+      if (code) span.append(element("code", code), " ");
+      span.append(text);
+      return span;
+    }));
+    if (header.refit) box.append(element("button", header.refit, { type: "button", className: "text", title: "Fit the metric to all examples" }));
+    if (header.refit) box.lastChild.dataset.do = "refit";
+    for (const note of header.notes) box.append(element("span", note, { className: "note", title: note }));
+    if (header.said?.text && header.said.id !== this.heard) this.say(header.said.text);
+    this.heard = header.said?.id;
+  }
+  say(text) { // what the server has to tell once; it goes away by itself
+    const out = this.out("said");
+    out.textContent = text;
+    out.hidden = false;
+    clearTimeout(this.sayTimer);
+    this.sayTimer = setTimeout(() => { out.hidden = true; }, 7000);
+  }
+}
+
+function nextSize(size, sign) { return clamp(size + sign * Math.max(1, Math.round(size * 0.12)), 1, 128); }

@@ -1,0 +1,116 @@
+/* What the hand does: pointer, pen, touch and keys become finished strokes, inspected pixels, zoom and pan. Knows nothing of the server.
+ * host: {surface, tool, radius, locked, color(), scene changes: redraw(), finish(kind, points), inspect(point), hover(point|null)} */
+
+class Hand {
+  constructor(host, signal) {
+    this.host = host;
+    this.pointers = new Map();
+    this.path = null;
+    const view = host.surface.canvas, on = (name, act, more) => view.addEventListener(name, act, { signal, ...more });
+    on("pointerdown", (e) => this.down(e));
+    on("pointermove", (e) => this.move(e));
+    on("pointerup", (e) => this.up(e));
+    on("pointercancel", (e) => { this.pointers.delete(e.pointerId); this.cancel(); });
+    on("pointerleave", (e) => { if (!this.pointers.size) { this.cursor = null; host.hover(null); host.redraw(); } });
+    on("dblclick", () => this.close());
+    on("contextmenu", (e) => e.preventDefault());
+    on("wheel", (e) => this.wheel(e), { passive: false });
+  }
+  device(event) {
+    const box = this.host.surface.canvas.getBoundingClientRect(), r = this.host.surface.ratio;
+    return [(event.clientX - box.left) * r, (event.clientY - box.top) * r];
+  }
+  down(event) {
+    const { host } = this;
+    if (!host.surface.view) return;
+    host.surface.canvas.focus({ preventScroll: true });
+    host.surface.canvas.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, this.device(event));
+    if (this.pointers.size === 2) { this.cancel(); this.pinch = this.spread(); return; } // a second finger: it was a zoom, not a stroke
+    if (event.button === 1 || this.space) { event.preventDefault(); this.panning = this.device(event); this.look(); return; }
+    const point = host.surface.at(event);
+    if (event.button === 2 || host.tool === "inspect") { if (host.surface.inside(point)) host.inspect(point); return; }
+    if (event.button !== 0 || host.locked) return;
+    if (host.tool === "polygon") {
+      if (this.path && this.path.length > 2 && this.near(this.path[0], point)) { this.close(); return; }
+      this.path = [...(this.path || []), this.round(point)];
+    } else { this.path = [this.round(point)]; this.drawing = true; }
+    host.redraw();
+  }
+  move(event) {
+    const { host } = this, { surface } = host;
+    if (!surface.view) return;
+    const place = this.device(event);
+    if (this.pointers.has(event.pointerId)) this.pointers.set(event.pointerId, place);
+    if (this.pinch && this.pointers.size === 2) {
+      const now = this.spread();
+      surface.pan(now.x - this.pinch.x, now.y - this.pinch.y);
+      surface.zoom(now.size / this.pinch.size, now.x, now.y);
+      this.pinch = now;
+      host.redraw();
+      return;
+    }
+    if (this.panning || (this.space && this.drawing)) { // space in the middle of a stroke moves the picture under it
+      const from = this.panning || this.before || place;
+      surface.pan(place[0] - from[0], place[1] - from[1]);
+      if (this.panning) this.panning = place; else this.before = place;
+      host.redraw();
+      return;
+    }
+    this.before = place;
+    const point = surface.at(event);
+    this.cursor = event.pointerType === "touch" ? null : point;
+    host.hover(point);
+    if (this.drawing && host.tool !== "point") {
+      const list = event.getCoalescedEvents?.() || [];
+      for (const each of list.length ? list : [event]) this.extend(this.round(surface.at(each)));
+    }
+    host.redraw();
+  }
+  up(event) {
+    this.pointers.delete(event.pointerId);
+    if (this.pointers.size < 2) this.pinch = null;
+    if (this.panning) { this.panning = null; this.look(); return; }
+    if (!this.drawing) return;
+    this.drawing = false;
+    const points = this.path;
+    this.path = null;
+    if (this.host.tool === "lasso" && !this.host.surface.signal && points.length < 3) { this.host.redraw(); return; }
+    this.host.finish(this.host.tool, points);
+  }
+  wheel(event) {
+    event.preventDefault();
+    const { host } = this;
+    if (!host.surface.view) return;
+    if (event.shiftKey && host.slice) { host.slice(Math.sign(event.deltaY || event.deltaX)); return; }
+    const lines = event.deltaMode === 1 ? 30 : 1;
+    if (event.deltaX && Math.abs(event.deltaX) > Math.abs(event.deltaY)) host.surface.pan(-event.deltaX * lines * host.surface.ratio, 0);
+    else host.surface.zoom(Math.exp(-clamp(event.deltaY * lines, -400, 400) * (event.ctrlKey ? 0.01 : 0.0016)), ...this.device(event));
+    host.redraw();
+  }
+  extend(point) {
+    const last = this.path[this.path.length - 1];
+    const least = Math.max(0.1, 0.5 / Math.max(this.host.surface.scaleX, this.host.surface.signal ? 0 : this.host.surface.scaleY));
+    if (this.path.length < 8000 && Math.hypot(point[0] - last[0], point[1] - last[1]) >= least) this.path.push(point);
+  }
+  close() {
+    if (this.host.tool !== "polygon" || !this.path) return;
+    const points = this.path.filter((p, i, all) => !i || p[0] !== all[i - 1][0] || p[1] !== all[i - 1][1]); // a double click adds its corner twice
+    if (points.length < 3) return;
+    this.path = null;
+    this.host.finish("polygon", points);
+  }
+  back() { if (this.path && !this.drawing) { this.path.pop(); if (!this.path.length) this.path = null; this.host.redraw(); } }
+  cancel() { this.path = null; this.drawing = false; this.panning = null; this.look(); this.host.redraw(); }
+  hold(space) { this.space = space; if (!space) { this.panning = null; this.before = null; } this.look(); }
+  look() {
+    const { host } = this, still = host.tool === "inspect" ? "inspect" : host.locked ? "locked" : /brush|eraser|point/.test(host.tool) ? "brush" : "cross";
+    host.surface.canvas.dataset.hand = this.panning ? "panning" : this.space ? "pan" : still;
+  }
+  round(point) { return [tenth(point[0]), this.host.surface.signal ? 0 : tenth(point[1])]; }
+  near(a, b) { const { surface } = this.host; return Math.hypot((a[0] - b[0]) * surface.scaleX, (a[1] - b[1]) * surface.scaleY) < 9 * surface.ratio; }
+  spread() {
+    const [a, b] = [...this.pointers.values()];
+    return { x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2, size: Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1])) };
+  }
+}

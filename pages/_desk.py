@@ -1,0 +1,244 @@
+"""What one person has in front of them, and what the operations that arrive from the browser do to it. No Streamlit in here.
+
+Streamlit can run two script threads of one session at once, so everything that changes a desk happens under its lock.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pages.components.canvas import Courier
+from pages.components.messages import Ledger, Log, is_count, parse_log
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ParmesanError, UnknownNameError, VersionError
+from parmesan_engine.gestures import Stroke
+from parmesan_engine.project import Project
+from parmesan_engine.types import Prediction
+
+
+@dataclass
+class Desk:
+    """The state of one browser session.
+
+    seq: the past version (by its number in the history) that is looked at, None for now; clicked: sample id -> inspected pixel;
+    planes: sample id -> (axis, index) of the slice shown; jumps: counts changes of sample that did not come from the list.
+    """
+
+    author: str
+    project: str = ""
+    samples: dict[str, str] = field(default_factory=dict)  # project -> chosen sample
+    planes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    clicked: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    seq: int | None = None
+    jumps: int = 0
+    layer: str = "prediction"
+    client: str = ""
+    viewed: dict[str, Any] | None = None
+    acts_client: str = ""
+    error: ParmesanError | None = None
+    said: str = ""
+    takes: int = 0  # operations carried out so far: tells a message apart from the same one before
+    milliseconds: float | None = None
+    changed: int | None = None
+    courier: Courier = field(default_factory=Courier)
+    ledger: Ledger = field(default_factory=Ledger)
+    acts: Ledger = field(default_factory=Ledger)
+    held: tuple[Any, Prediction] | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def sample(self) -> str | None:
+        return self.samples.get(self.project)
+
+    def choose(self, sample_id: str) -> None:
+        """Show another sample, as it is now."""
+        if sample_id != self.sample:
+            self.samples[self.project] = sample_id
+            self.seq = None
+            self.milliseconds = self.changed = None
+
+    def plane_of(self, sample_id: str, shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """Return the (axis, index) of the slice shown, the middle one at first; None unless the sample is a volume."""
+        if len(shape) != 3:
+            return None
+        axis, index = self.planes.get(sample_id, (0, shape[0] // 2))
+        return axis, min(index, shape[axis] - 1)
+
+
+def take_canvas(desk: Desk, project: Project, value: Any) -> None:
+    """Carry out the operations of the canvas that were not carried out before. `value` is untrusted."""
+    log = parse_log(value)
+    if log is None:
+        return
+    with desk.lock:
+        desk.courier.hear(log.have)
+        desk.layer, desk.client = log.layer, log.client
+        _take(desk, log, desk.ledger, lambda op: _draw(desk, project, op))
+
+
+def take_acts(desk: Desk, project: Project, value: Any) -> None:
+    """Carry out what was asked for in the why panel. `value` is untrusted."""
+    log = parse_log(value)
+    if log is None:
+        return
+    with desk.lock:
+        desk.acts_client = log.client
+        _take(desk, log, desk.acts, lambda op: _act(desk, project, op))
+
+
+def take_view(desk: Desk, project: Project, value: Any) -> None:
+    """Take up the slice and version that the canvas wants to see. `value` is untrusted; nonsense is ignored."""
+    if not isinstance(value, dict) or not is_count(value.get("n")):
+        return
+    with desk.lock:
+        client, number = str(value.get("client"))[:80], value["n"]
+        before = desk.viewed
+        if before and before["client"] == client and before["n"] >= number:
+            return
+        desk.viewed = {"client": client, "n": number}
+        if value.get("sample") != desk.sample or desk.sample is None:
+            return
+        shape = _record(project, desk.sample).spatial_shape
+        axis, index = value.get("axis"), value.get("index")
+        if len(shape) == 3 and is_count(axis) and axis < 3:
+            middle = shape[axis] // 2
+            desk.planes[desk.sample] = (axis, min(index, shape[axis] - 1) if is_count(index) else middle)
+        wanted = value.get("version")
+        seqs = [record.seq for record in project.history()]
+        seq = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() else None
+        desk.seq = seq if seq in seqs[:-1] else None
+
+
+def predict(desk: Desk, project: Project) -> Prediction | None:
+    """Return the prediction of the chosen sample (under the version looked at); None from an empty memory."""
+    version = past_version(desk, project)
+    key = (desk.project, desk.sample, version, project.version, project.task, project.metric_state()["fitted_on"])
+    with desk.lock:
+        if desk.held is None or desk.held[0] != key:
+            start = time.perf_counter()
+            try:
+                desk.held = (key, project.predict(desk.sample, version=version))
+            except EmptyMemoryError:
+                return None
+            if desk.milliseconds is not None:
+                desk.milliseconds += 1000 * (time.perf_counter() - start)
+                desk.changed = desk.held[1].changed_nodes
+        return desk.held[1]
+
+
+def past_version(desk: Desk, project: Project) -> str | None:
+    """Return the content hash of the past version looked at, None for now. One that is gone means now."""
+    if desk.seq is None:
+        return None
+    found = next((record.version for record in project.history() if record.seq == desk.seq), None)
+    if found is None:
+        desk.seq = None
+    return found
+
+
+def _take(desk: Desk, log: Log, ledger: Ledger, act: Callable[[dict[str, Any]], None]) -> None:
+    for op in ledger.new_ops(log):
+        desk.error, desk.said, desk.takes = None, "", desk.takes + 1
+        try:
+            if op.get("project") != desk.project:
+                raise UnknownNameError("an operation on the open project", "one on another project", "repeat it here")
+            act(op)
+        except ParmesanError as error:  # belongs to this one operation; the others still count
+            desk.error = error
+
+
+def _record(project: Project, sample_id: Any):
+    for record in project.samples():
+        if record.id == sample_id:
+            return record
+    raise UnknownNameError("a sample of this project", "a sample that is gone", "choose one from the list")
+
+
+def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
+    kind = op["kind"]
+    if kind == "inspect":
+        _inspect(desk, project, op)
+        return
+    if kind == "restore":
+        _restore(desk, project, op)
+        return
+    if desk.seq is not None:
+        raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
+    start = time.perf_counter()
+    if kind == "stroke":
+        record = _record(project, op.get("sample"))
+        stroke = Stroke.parse(op.get("stroke"))
+        if stroke.kind != "eraser" and project.task.kind == "segmentation" and not 0 <= (stroke.label or 0) < len(project.task.classes):
+            raise UnknownNameError(f"one of {len(project.task.classes)} classes", f"class {stroke.label}", "pick a class of the palette")
+        result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=str(op.get("id"))[:80])
+        desk.said = " ".join(result.notes)
+    elif kind == "undo":
+        project.undo(author=desk.author)
+    elif kind == "redo":
+        project.redo(author=desk.author)
+    elif kind == "refit":
+        project.refit()
+    else:
+        raise FormatError("a stroke, undo, redo, refit, restore or inspect", repr(kind)[:40], "reload the page")
+    desk.milliseconds, desk.changed = 1000 * (time.perf_counter() - start), None
+
+
+def _inspect(desk: Desk, project: Project, op: dict[str, Any]) -> None:
+    record = _record(project, op.get("sample"))
+    at, shape = op.get("at"), record.spatial_shape
+    if not isinstance(at, list) or len(at) != 2 or not all(map(is_count, at)):
+        raise FormatError("a pixel as two numbers", repr(at)[:40], "click inside the picture")
+    place = {1: [at[0]], 2: [at[1], at[0]], 3: [at[1], at[0]]}[len(shape)]
+    if len(shape) == 3:
+        axis, index = op.get("axis"), op.get("index")
+        if not is_count(axis) or axis > 2 or not is_count(index):
+            raise FormatError("a slice of the volume", f"axis {axis!r}, index {index!r}"[:60], "click inside the picture")
+        place.insert(axis, index)
+    if any(p >= n for p, n in zip(place, shape, strict=True)):
+        raise FormatError(f"a pixel inside {shape}", f"{place}", "click inside the picture")
+    desk.clicked[record.id] = tuple(place)
+
+
+def _restore(desk: Desk, project: Project, op: dict[str, Any]) -> None:
+    wanted = str(op.get("version"))
+    for record in project.history():
+        if str(record.seq) == wanted:
+            project.restore(record.version, author=desk.author)
+            desk.seq = None
+            desk.said = "Restored. The versions in between are kept: undo takes you back."
+            return
+    raise VersionError("a version of the history", repr(wanted)[:40], "pick one with the slider")
+
+
+def _act(desk: Desk, project: Project, op: dict[str, Any]) -> None:
+    entry = op.get("entry")
+    if not is_count(entry):
+        raise FormatError("the number of an example", repr(entry)[:40], "click the pixel again")
+    (origin,) = project.memory.provenance([entry])
+    if op["kind"] == "goto":
+        record = _record(project, origin.sample_id)
+        desk.choose(record.id)
+        desk.jumps += 1
+        desk.clicked[record.id] = tuple(origin.coordinates)
+        if len(record.spatial_shape) == 3:
+            axis = desk.planes.get(record.id, (0, 0))[0]
+            desk.planes[record.id] = (axis, origin.coordinates[axis])
+        return
+    if op["kind"] != "forget":
+        raise FormatError("show or forget", repr(op["kind"])[:40], "reload the page")
+    if desk.seq is not None:
+        raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
+    start = time.perf_counter()
+    if op.get("scope") == "example":
+        project.forget(ids=np.asarray([entry]), purge=False, by=desk.author)
+    elif op.get("scope") == "gesture":
+        project.forget(gesture=origin.gesture, purge=False, by=desk.author)
+    elif op.get("scope") == "source":
+        project.forget(source=origin.source, purge=False, by=desk.author)
+    else:
+        raise FormatError("an example, a stroke or a source", repr(op.get("scope"))[:40], "reload the page")
+    desk.milliseconds, desk.changed = 1000 * (time.perf_counter() - start), None
+    desk.said = "Forgotten. Undo brings it back; unlearn on the Memory page makes it final."

@@ -1,0 +1,116 @@
+"""Tables of what a memory holds, grouped; and the chart of its versions. No Streamlit in here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pages._scene import VERBS
+from parmesan_engine.memory import Overview, VersionRecord
+from parmesan_engine.project import Project
+
+GROUPS = ("Source", "Sample", "Stroke", "Class", "Author")
+_COLUMN = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Class": "label", "Author": "author"}
+_COLORS = {"add": "#0e7490", "remove": "#c2410c", "unlearn": "#b91c1c", "undo": "#64748b", "redo": "#64748b", "restore": "#7e22ce",
+           "modify": "#a16207", "set_task": "#4d7c0f", "create": "#94a3b8"}
+GALLERY = 40
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table. code: its code in the overview's column; title: for people; key: what `forget` needs."""
+
+    code: int
+    title: str
+    key: str
+    count: int
+    classes: str
+    first: datetime
+    last: datetime
+
+
+def rows_of(overview: Overview, group: str, project: Project) -> list[Row]:
+    """Return one row per distinct value of a column, the newest first."""
+    column = getattr(overview, _COLUMN[group]).astype(np.int64)
+    codes, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    first, last = np.full(len(codes), np.inf), np.full(len(codes), -np.inf)
+    np.minimum.at(first, inverse, overview.time)
+    np.maximum.at(last, inverse, overview.time)
+    samples = {record.id: record.name for record in project.samples()}
+    rows = []
+    for i, code in enumerate(codes.tolist()):
+        key = str(code) if group == "Class" else overview.names[code]
+        inside = _class_words(overview.label[inverse == i], project)
+        title = {"Sample": samples.get(key, key), "Class": _class_name(code, project)}.get(group, key) or "(none)"
+        rows.append(Row(code, title, key, int(counts[i]), inside, datetime.fromtimestamp(first[i]), datetime.fromtimestamp(last[i])))
+    return sorted(rows, key=lambda row: (row.last, row.count), reverse=True)
+
+
+def ids_of(overview: Overview, group: str, row: Row) -> np.ndarray:
+    """Return the ids of the entries of a row."""
+    return overview.ids[getattr(overview, _COLUMN[group]).astype(np.int64) == row.code]
+
+
+def forget_arguments(overview: Overview, group: str, row: Row) -> dict[str, Any]:
+    """Return the keywords with which `Project.forget` takes back a row."""
+    names = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Author": "author"}
+    return {names[group]: row.key} if group in names else {"ids": ids_of(overview, group, row)}
+
+
+def gallery_of(overview: Overview, group: str, row: Row) -> np.ndarray:
+    """Return up to GALLERY entry ids spread evenly over a row."""
+    ids = ids_of(overview, group, row)
+    return ids[np.linspace(0, len(ids) - 1, min(GALLERY, len(ids))).astype(int)]
+
+
+def timeline(records: list[VersionRecord], dark: bool) -> go.Figure:
+    """Return entries over versions as steps, one dot per version in the colour of its verb."""
+    figure = go.Figure()
+    places = list(range(1, len(records) + 1))
+    steps = {"color": "#94a3b8", "width": 1.5, "shape": "hv"}
+    figure.add_scatter(x=places, y=[record.entries for record in records], mode="lines", line=steps, hoverinfo="skip", showlegend=False)
+    for verb in dict.fromkeys(record.verb for record in records):
+        chosen = [(place, record) for place, record in zip(places, records, strict=True) if record.verb == verb]
+        figure.add_scatter(
+            x=[place for place, _ in chosen], y=[record.entries for _, record in chosen], mode="markers", name=VERBS.get(verb, verb),
+            marker={"size": 9, "color": _COLORS.get(verb, "#64748b"), "line": {"width": 1, "color": "#14181d" if dark else "#ffffff"}},
+            text=[f"{_when(record.time)} · {record.author or 'engine'}<br>+{record.added:,} −{record.removed:,} · {record.version[:8]}"
+                  for _, record in chosen],
+            hovertemplate="version %{x} · %{y:,} examples<br>%{text}<extra>" + VERBS.get(verb, verb) + "</extra>")
+    figure.update_layout(
+        height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.18, "x": 0},
+        xaxis={"title": "version", "tickformat": "d", "rangemode": "tozero"}, yaxis={"title": "examples", "rangemode": "tozero"})
+    return figure
+
+
+def version_rows(records: list[VersionRecord]) -> list[dict[str, Any]]:
+    """Return the versions for a table, the newest first."""
+    return [{"#": number, "version": record.version[:12], "time": _when(record.time), "what": VERBS.get(record.verb, record.verb),
+             "author": record.author or "engine", "examples": record.entries, "added": record.added, "removed": record.removed,
+             "note": record.note} for number, record in reversed(list(enumerate(records, 1)))]
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _when(moment: float) -> str:
+    return datetime.fromtimestamp(moment).strftime("%d %b %H:%M:%S")
+
+
+def _class_name(label: float, project: Project) -> str:
+    classes = project.task.classes
+    return classes[int(label)] if 0 <= label < len(classes) else f"{label:g} {project.task.unit}".strip()
+
+
+def _class_words(labels: np.ndarray, project: Project) -> str:
+    if project.task.kind == "regression":
+        return f"{labels.min():.4g} to {labels.max():.4g} {project.task.unit}"
+    found, counts = np.unique(labels.astype(int), return_counts=True)
+    return ", ".join(f"{_class_name(c, project)} {n:,}" for c, n in zip(found.tolist(), counts.tolist(), strict=True))

@@ -1,0 +1,55 @@
+"""The projects in the home folder, each opened at most once per process and shared by all sessions. No Streamlit in here."""
+
+import os
+import re
+import threading
+from pathlib import Path
+
+from parmesan_engine.errors import FormatError, UnknownNameError
+from parmesan_engine.project import Project, open_demo
+from parmesan_engine.types import TaskSpec
+
+HOME = "PARMESAN_HOME"
+
+
+def home() -> Path:
+    """Return the folder of the projects: $PARMESAN_HOME, or ~/.parmesan-studio."""
+    return Path(os.environ.get(HOME) or Path.home() / ".parmesan-studio").expanduser()
+
+
+class Shelf:
+    """Lists, opens and makes the projects of a folder. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.RLock()
+        self._open: dict[str, Project] = dict(open_demo(folder))
+
+    def names(self) -> list[str]:
+        """Return the projects' names: the demos first, then the others by name."""
+        with self._lock:
+            found = {path.parent.name for path in self.folder.glob("*/project.json")} - set(self._open)
+            return [*self._open, *sorted(found)]
+
+    def title(self, name: str) -> str:
+        """Return what people call a project: its own title once it is open, its folder before."""
+        with self._lock:
+            return self._open[name].name if name in self._open else name
+
+    def project(self, name: str) -> Project:
+        """Return an open project. Raises UnknownNameError, FormatError, VersionError, StoreError."""
+        with self._lock:
+            if name not in self._open:
+                if name not in self.names():
+                    raise UnknownNameError("the name of a project", repr(name), "choose one from the list")
+                self._open[name] = Project.open(self.folder / name)
+            return self._open[name]
+
+    def create(self, name: str, task: TaskSpec, novelty: float = 0.0) -> str:
+        """Make a project and return its name, which is also its folder's. Raises FormatError."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", name.strip()).strip("-")[:60]
+        if not name:
+            raise FormatError("a project name with letters or digits", "none", "type a name")
+        with self._lock:
+            self._open[name] = Project.create(self.folder / name, name=name, task=task, novelty=novelty)
+            return name

@@ -1,0 +1,166 @@
+"""The sidebar: which project, which sample, add samples, classes, who paints."""
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from pages import _state
+from pages._desk import Desk
+from pages._panel import css
+from pages._widgets import show_error
+from parmesan_engine.errors import FormatError, ParmesanError
+from parmesan_engine.io import SUPPORTED
+from parmesan_engine.project import Project
+from parmesan_engine.types import TaskSpec
+
+LIST_LENGTH = 12  # samples; more are offered in a box that can be searched
+PALETTE = ((14, 116, 144), (213, 94, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (86, 180, 233), (230, 159, 0), (126, 34, 206))
+
+
+def sidebar(desk: Desk, *, samples: bool = True) -> Project:
+    """Draw the sidebar (with the samples of the project, or without) and return the chosen project."""
+    shelf = _state.shelf()
+    with st.sidebar:
+        names = shelf.names()
+        if desk.project not in names:
+            desk.project = names[0]
+        left, right = st.columns([5, 1], gap="xsmall", vertical_alignment="bottom")
+        with left:
+            chosen = st.selectbox("Project", names, index=names.index(desk.project), format_func=shelf.title, key=f"project-{desk.jumps}")
+        with right, st.popover("", icon=":material/add:", help="New project"):
+            _new_project(desk)
+        if chosen != desk.project:
+            desk.project, desk.seq, desk.error = chosen, None, None
+        project = shelf.project(desk.project)
+        if samples:
+            _samples(desk, project)
+            _import(desk, project)
+            _import_errors()
+        if samples and project.task.kind == "segmentation":
+            _classes(desk, project)
+        author = st.text_input("You are", desk.author, key="author", max_chars=60, help="Kept with every example you paint")
+        desk.author = author.strip() or "local"
+    return project
+
+
+def _samples(desk: Desk, project: Project) -> None:
+    records = {record.id: record for record in project.samples()}
+    if not records:
+        st.info("No samples yet: add a picture, volume or signal below.", icon=":material/add_photo_alternate:")
+        return
+    if desk.sample not in records:
+        desk.choose(next(iter(records)))
+    ids, key = list(records), f"sample-{desk.project}-{desk.jumps}"
+    pick = st.radio if len(ids) <= LIST_LENGTH else st.selectbox
+    desk.choose(pick("Sample", ids, index=ids.index(desk.sample), format_func=lambda i: records[i].name, key=key))
+    record = records[desk.sample]
+    size = " × ".join(str(n) for n in record.spatial_shape)
+    st.caption(f"{size} · {record.channels} channel{'s' if record.channels > 1 else ''}")
+    for note in record.notes:
+        st.caption(note)
+
+
+def _import(desk: Desk, project: Project) -> None:
+    with st.expander("Add samples", icon=":material/upload:", expanded=not project.samples()):
+        turn = _state.picked("upload-turn") or 0
+        files = st.file_uploader("Files", accept_multiple_files=True, key=f"upload-{desk.project}-{turn}", label_visibility="collapsed",
+                                 help=f"{', '.join(sorted(SUPPORTED))}")
+        path = st.text_input("or a path on this machine", key=f"path-{desk.project}-{turn}", placeholder="/data/picture.tif")
+        if not files and not path:
+            return
+        failed = []
+        with st.spinner("Reading"):
+            jobs = [(file.name, lambda f=file: project.import_bytes(f.name, f.getvalue())) for file in files]
+            jobs += [(path, lambda: project.import_file(Path(path).expanduser()))] if path else []
+            for name, job in jobs:
+                try:
+                    desk.choose(job().id)
+                except ParmesanError as error:
+                    failed.append((name, error))
+        _state.put("failed-imports", failed)
+        _state.put("upload-turn", turn + 1)  # fresh, empty widgets: a rerun must not import again
+        desk.jumps += 1
+        st.rerun()
+
+
+def _import_errors() -> None:
+    """Show what could not be imported, until the next import or until dismissed."""
+    failed = _state.picked("failed-imports")
+    if not failed:
+        return
+    for number, (name, error) in enumerate(failed):
+        show_error(error, title=f"{Path(name).name[:60]} was not imported", key=f"import{number}")
+    if st.button("Dismiss", key="dismiss-imports"):
+        _state.drop("failed-imports")
+        st.rerun()
+
+
+def _classes(desk: Desk, project: Project) -> None:
+    with st.expander("Classes", icon=":material/palette:", expanded=not project.task.classes):
+        for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True)):
+            left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
+            stamp = f"{desk.project}-{i}-{name}-{css(color)}"
+            new_color = left.color_picker("Colour", css(color), key=f"color-{stamp}", label_visibility="collapsed")
+            new_name = right.text_input("Name", name, key=f"name-{stamp}", label_visibility="collapsed", max_chars=60).strip()
+            if new_color != css(color):
+                _attempt(desk, lambda i=i, c=new_color: project.recolor_class(i, rgb(c)))
+            if new_name != name:
+                _attempt(desk, lambda i=i, n=new_name: project.rename_class(i, n))
+        with st.form("add-class", clear_on_submit=True, border=False):
+            left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
+            color = left.color_picker("Colour", css(next_color(project.task)), label_visibility="collapsed")
+            name = right.text_input("Name", placeholder="New class", label_visibility="collapsed", max_chars=60)
+            if st.form_submit_button("Add class", icon=":material/add:", width="stretch"):
+                _attempt(desk, lambda: project.add_class(name, rgb(color)))
+
+
+def _attempt(desk: Desk, change) -> None:
+    """Carry out a change and draw the page anew, with the error if there was one."""
+    try:
+        change()
+        desk.error = None
+    except ParmesanError as error:
+        desk.error = error
+    st.rerun()
+
+
+def _new_project(desk: Desk) -> None:
+    with st.form("new-project", border=False):
+        name = st.text_input("Name", max_chars=60)
+        kind = st.segmented_control("Predict", ["classes", "values"], default="classes")
+        classes = st.text_input("Classes, separated by commas", "background, object")
+        unit = st.text_input("Unit of the values", placeholder="mm")
+        novelty = st.slider("Keep only examples that are new by", 0.0, 0.2, 0.0, 0.005, format="%.3f",
+                            help="0 keeps all. A larger value leaves out examples that the memory already explains.")
+        if st.form_submit_button("Create", type="primary", width="stretch"):
+            try:
+                desk.project = _state.shelf().create(name, make_task(kind, classes, unit), novelty)
+                desk.seq, desk.error = None, None
+            except ParmesanError as error:
+                desk.error = error
+            desk.jumps += 1
+            st.rerun()
+
+
+def make_task(kind: str | None, classes: str, unit: str) -> TaskSpec:
+    """Return the task of a new project from what was typed. Raises FormatError."""
+    if kind == "values":
+        return TaskSpec("regression", unit=unit.strip()[:20])
+    names = list(dict.fromkeys(" ".join(part.split())[:60] for part in classes.split(",") if part.strip()))
+    if not names:
+        raise FormatError("at least one class", "none", "type names separated by commas")
+    return TaskSpec("segmentation", tuple(names), tuple(PALETTE[i % len(PALETTE)] for i in range(len(names))))
+
+
+def next_color(task: TaskSpec) -> tuple[int, int, int]:
+    """Return the first colour of the palette that no class has."""
+    free = [color for color in PALETTE if color not in task.colors]
+    return free[0] if free else PALETTE[len(task.classes) % len(PALETTE)]
+
+
+def rgb(text: str) -> tuple[int, int, int]:
+    """Return (r, g, b) of "#rrggbb". Raises FormatError."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise FormatError("a colour such as #0e7490", repr(text)[:20], "pick a colour")
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)

@@ -1,0 +1,77 @@
+"""The one place that touches Streamlit's session state and caches."""
+
+import base64
+import getpass
+import io
+import threading
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from pages._desk import Desk
+from pages._shelf import Shelf, home
+from parmesan_engine import render
+
+THUMBNAIL = 120  # pixels, shown at 60: crisp on dense screens
+
+
+@st.cache_resource(show_spinner=False)
+def shelf() -> Shelf:
+    """The projects, shared by all sessions; demo projects are made on the first start."""
+    return Shelf(home())
+
+
+def warm() -> None:
+    """Open the projects and predict once, so that the first browser does not wait for it."""
+    opened = shelf()
+    project = opened.project(opened.names()[0])
+    project.predict(project.samples()[0].id)
+
+
+def desk() -> Desk:
+    """What this session has in front of it."""
+    if "desk" not in st.session_state:
+        st.session_state["desk"] = Desk(author=_user())
+    return st.session_state["desk"]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a user name
+        return "local"
+
+
+def sent(key: str, name: str) -> Any:
+    """Return what a component has sent under `name`, None when nothing yet. Untrusted."""
+    value = st.session_state.get(key)
+    return value.get(name) if value else None
+
+
+def picked(key: str) -> Any:
+    """Return the value of the widget with this key, None before it exists."""
+    return st.session_state.get(key)
+
+
+def put(key: str, value: Any) -> None:
+    """Keep a value of the session, or set a widget that is not drawn yet in this run."""
+    st.session_state[key] = value
+
+
+def drop(key: str) -> None:
+    st.session_state.pop(key, None)
+
+
+@st.cache_data(show_spinner=False, max_entries=4000)
+def thumbnail(project: str, sample_id: str, at: tuple[int, ...]) -> str:
+    """Return the surroundings of a pixel as a data URL. Samples never change under their id, so this may be cached."""
+    sample = shelf().project(project).read_sample(sample_id)
+    picture, _ = render.thumbnail(sample, at, THUMBNAIL)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=86, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def session_lock() -> threading.RLock:
+    return desk().lock

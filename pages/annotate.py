@@ -1,0 +1,54 @@
+"""Annotate: paint examples, see the prediction follow, ask why, take back."""
+
+import streamlit as st
+
+from pages import _state
+from pages._desk import Desk, predict, take_acts, take_canvas, take_view
+from pages._panel import panel
+from pages._scene import build_scene
+from pages._sidebar import sidebar
+from pages._widgets import border, show_error
+from pages.components.canvas import canvas
+from pages.components.why import why
+from parmesan_engine.project import Project
+
+
+def _ignore() -> None:
+    """The components need a callback per state; what they sent is read at the start of the next run."""
+
+
+@st.fragment(key="surface")
+def surface(desk: Desk, project: Project) -> None:
+    """The picture and the panel beside it: this part alone runs again after a stroke."""
+    left, right = st.columns([7, 3], gap="small")
+    with border():
+        before = desk.sample, desk.jumps
+        take_view(desk, project, _state.sent("canvas", "view"))
+        take_acts(desk, project, _state.sent("why", "acts"))
+        take_canvas(desk, project, _state.sent("canvas", "log"))
+        if (desk.sample, desk.jumps) != before:
+            st.rerun()  # another sample: the list in the sidebar must follow
+        record = next(one for one in project.samples() if one.id == desk.sample)
+        prediction = predict(desk, project)
+        scene = build_scene(desk, project, record, project.read_sample(record.id), prediction)
+        with left:
+            canvas(desk.courier.pack(scene), key="canvas", on_log=_ignore, on_view=_ignore)
+        at = desk.clicked.get(record.id)
+        explanation = project.explain(record.id, at) if at is not None and prediction is not None and desk.seq is None else None
+        with right:
+            if desk.error is not None:
+                show_error(desk.error)
+            data = panel(desk, project, record, prediction, explanation, lambda i, a: _state.thumbnail(desk.project, i, a))
+            why(data, key="why", on_acts=_ignore)
+
+
+with border():
+    here = _state.desk()
+    chosen = sidebar(here)
+    if here.sample is None:
+        st.subheader("Add a first sample")
+        st.write("Open **Add samples** in the sidebar and drop a picture, a volume or a signal there.")
+        if here.error is not None:
+            show_error(here.error)
+    else:
+        surface(here, chosen)
