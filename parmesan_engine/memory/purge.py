@@ -33,11 +33,20 @@ def scrub(manifest: Manifest, ids: np.ndarray, novelty: float) -> np.ndarray:
     codes = {row["author"] for row in shadow.chunk_table[shadow.chunk_of(ids)]}
     authors = {text for code, text in manifest.names_after(0) if code in codes}
     _scrub_versions(manifest, gone, shadow, authors, novelty)
-    orphans = [
-        _scrub_chunk(manifest, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone) for *fields, data in chunks
-    ]
+    for *fields, data in chunks:
+        _scrub_chunk(manifest, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone)
     manifest.drop_unused_names()
-    return np.concatenate(orphans)
+    return _orphans(shadow, gone)
+
+
+def _orphans(shadow: Entries, gone: np.ndarray) -> np.ndarray:
+    """Return the (runs, 2) coarse rows that only doomed rows use."""
+    keep = ~gone & ~shadow.purged[: shadow.rows]
+    used, doomed = (np.zeros(shadow.coarse_rows, bool) for _ in range(2))
+    used[shadow.parents[: shadow.rows][keep]] = True
+    for chunk in shadow.chunk_table[np.unique(shadow.chunk_of(np.flatnonzero(gone)))]:
+        doomed[chunk["coarse_first"] : chunk["coarse_first"] + chunk["coarse_count"]] = True
+    return ids_to_runs(np.flatnonzero(doomed & ~used))
 
 
 def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, authors: set[str], novelty: float) -> None:
@@ -54,7 +63,8 @@ def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, autho
             "added": record.added - len(doomed.added),
             "removed": record.removed - len(doomed.removed),
         }
-        if len(change.touched) and gone[change.touched].all():  # nothing of the gesture is left: nor of who made it
+        concerned = change.added if len(change.added) else change.touched
+        if len(concerned) and gone[concerned].all():  # nothing that the gesture made is left: nor its name, nor who made it
             fields |= {"gesture": "", "note": "", "author": "" if record.author in authors else record.author}
         if fields["version"] != record.version:
             rewritten.add(record.version)
@@ -64,20 +74,17 @@ def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, autho
         manifest.drop_metric()
 
 
-def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray) -> np.ndarray:
-    """Blank the doomed rows of one chunk. Returns the (runs, 2) coarse rows that only they used."""
+def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray) -> None:
+    """Blank the doomed rows of one chunk, and its names where nothing else is left in it."""
     doomed = gone[fields["first"] : fields["first"] + fields["count"]]
     if not doomed.any():
-        return np.empty((0, 2), np.int64)
+        return
     arrays = {name: array.copy() for name, array in unpack(data)[0].items()}
-    used = np.unique(arrays["parents"][~doomed & arrays["digests"].any(axis=1)])
     for name, array in arrays.items():
         array[doomed] = fields["coarse_first"] if name == "parents" else 0
     if not arrays["digests"].any():
         fields = fields | dict.fromkeys(NAME_FIELDS, 0) | {"time": 0.0, "experience": 0}
     manifest.insert_chunk(tuple(fields[name] for name in CHUNK_FIELDS), pack(arrays))
-    coarse = np.arange(fields["coarse_first"], fields["coarse_first"] + fields["coarse_count"])
-    return ids_to_runs(np.setdiff1d(coarse, used))
 
 
 def finish(

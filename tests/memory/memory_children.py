@@ -5,7 +5,7 @@ import signal
 import sys
 
 import numpy as np
-from memory_model import TASK, Model, apply, batch
+from tests.memory.memory_model import TASK, Model, apply, batch
 
 from parmesan_engine.memory import Memory
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from memory_model import OPS, TASK, Model, apply, assert_equal, batch, new_memory, rebuilt
+from tests.memory.memory_model import OPS, TASK, Model, apply, assert_equal, batch, new_memory, rebuilt
 
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.consolidate import exact_distances, unit_rows
