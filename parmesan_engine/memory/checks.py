@@ -81,7 +81,8 @@ def _check_keys(keys: np.ndarray, channels: int, name: str) -> np.ndarray:
         )
     if keys.dtype.kind not in "fiu":
         raise FormatError(f"{name} of real numbers", str(keys.dtype), "convert them to float32")
-    keys = np.ascontiguousarray(keys, np.float32)
+    with np.errstate(over="ignore"):  # becomes infinity, which the next line refuses
+        keys = np.ascontiguousarray(keys, np.float32)
     if not np.isfinite(keys).all():
         raise FormatError(f"finite {name}", "NaN or infinity", "check the sample for missing values")
     return keys
