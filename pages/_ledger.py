@@ -15,7 +15,7 @@ GROUPS = ("Source", "Sample", "Stroke", "Class", "Author")
 _COLUMN = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Class": "label", "Author": "author"}
 _COLORS = {"add": "#0e7490", "remove": "#c2410c", "unlearn": "#b91c1c", "undo": "#64748b", "redo": "#64748b", "restore": "#7e22ce",
            "modify": "#a16207", "set_task": "#4d7c0f", "create": "#94a3b8"}
-GALLERY = 40
+GALLERY = 28
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Row:
     key: str
     count: int
     classes: str
-    first: datetime
     last: datetime
 
 
@@ -35,8 +34,7 @@ def rows_of(overview: Overview, group: str, project: Project) -> list[Row]:
     """Return one row per distinct value of a column, the newest first."""
     column = getattr(overview, _COLUMN[group]).astype(np.int64)
     codes, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
-    first, last = np.full(len(codes), np.inf), np.full(len(codes), -np.inf)
-    np.minimum.at(first, inverse, overview.time)
+    last = np.full(len(codes), -np.inf)
     np.maximum.at(last, inverse, overview.time)
     samples = {record.id: record.name for record in project.samples()}
     rows = []
@@ -44,7 +42,7 @@ def rows_of(overview: Overview, group: str, project: Project) -> list[Row]:
         key = str(code) if group == "Class" else overview.names[code]
         inside = _class_words(overview.label[inverse == i], project)
         title = {"Sample": samples.get(key, key), "Class": _class_name(code, project)}.get(group, key) or "(none)"
-        rows.append(Row(code, title, key, int(counts[i]), inside, datetime.fromtimestamp(first[i]), datetime.fromtimestamp(last[i])))
+        rows.append(Row(code, title, key, int(counts[i]), inside, datetime.fromtimestamp(last[i])))
     return sorted(rows, key=lambda row: (row.last, row.count), reverse=True)
 
 
@@ -81,7 +79,7 @@ def timeline(records: list[VersionRecord], dark: bool) -> go.Figure:
             hovertemplate="version %{x} · %{y:,} examples<br>%{text}<extra>" + VERBS.get(verb, verb) + "</extra>")
     figure.update_layout(
         height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.18, "x": 0},
-        xaxis={"title": "version", "tickformat": "d", "rangemode": "tozero"}, yaxis={"title": "examples", "rangemode": "tozero"})
+        xaxis={"title": "version", "tickformat": "d"}, yaxis={"title": "examples", "rangemode": "tozero"})
     return figure
 
 

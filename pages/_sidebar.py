@@ -100,7 +100,7 @@ def _classes(desk: Desk, project: Project) -> None:
     with st.expander("Classes", icon=":material/palette:", expanded=not project.task.classes):
         for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True)):
             left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
-            stamp = f"{desk.project}-{i}-{name}-{css(color)}"
+            stamp = f"{desk.project}-{i}-{desk.jumps}"
             new_color = left.color_picker("Colour", css(color), key=f"color-{stamp}", label_visibility="collapsed")
             new_name = right.text_input("Name", name, key=f"name-{stamp}", label_visibility="collapsed", max_chars=60).strip()
             if new_color != css(color):
@@ -122,6 +122,7 @@ def _attempt(desk: Desk, change) -> None:
         desk.error = None
     except ParmesanError as error:
         desk.error = error
+    desk.jumps += 1  # fresh widgets: a refused text must not be tried again and again
     st.rerun()
 
 

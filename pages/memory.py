@@ -13,8 +13,7 @@ from parmesan_engine.errors import ParmesanError
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
 
-_HELP = ("Pick another row in the table. Remove can be undone. Unlearn is for good: the examples go from every past version and from "
-         "the files too.")
+_HELP = "The examples stop counting at once; undo brings them back"
 
 
 def page(desk: Desk, project: Project) -> None:
@@ -22,12 +21,15 @@ def page(desk: Desk, project: Project) -> None:
     if memory is None:
         st.info("This project has no samples yet. Add one on the Annotate page.", icon=":material/database:")
         return
+    if what := _state.picked("unlearn"):
+        _state.drop("unlearn")
+        _forget(desk, project, what, purge=True)
     overview, records = memory.columns(), project.history()
     _numbers(project, overview, len(records))
     _said(desk)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        group = st.segmented_control("Examples by", _ledger.GROUPS, default="Stroke", key="group") or "Stroke"
+        group = st.segmented_control("Examples by", _ledger.GROUPS, default="Stroke", key="group", label_visibility="collapsed") or "Stroke"
         rows = _ledger.rows_of(overview, group, project)
         row = _table(rows, group, project)
     with right:
@@ -71,24 +73,22 @@ def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row
     if not rows:
         return None
     most = max(row.count for row in rows)
-    table = [{group: row.title, "Examples": row.count, "Holds": row.classes, "First": row.first, "Last": row.last} for row in rows]
+    table = [{group: row.title, "Examples": row.count, "Holds": row.classes, "Last": row.last} for row in rows]
     event = st.dataframe(
-        table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows-{group}-{project.version}", height=372,
+        table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows-{group}-{project.version}", height=318,
         column_config={"Examples": st.column_config.ProgressColumn(format="%d", min_value=0, max_value=most, width="small"),
-                       "First": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width="small"),
                        "Last": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width="small")})
     picked = event["selection"]["rows"]
     return rows[picked[0] if picked and picked[0] < len(rows) else 0]  # the newest, so that there is something to see
 
 
 def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _ledger.Row) -> None:
-    st.markdown(f"**{row.count:,}** example{'s' if row.count != 1 else ''} of this {group.lower()}", help=_HELP)
-    st.text(row.title)
-    with st.container(horizontal=True):
-        if st.button("Remove", icon=":material/delete:", help="Undo brings them back"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(f'<div class="chosen"><b>{row.count:,} example{"s" if row.count != 1 else ""}</b> {html.escape(row.title)}</div>')
+        if st.button("Remove", icon=":material/delete:", help=_HELP):
             _forget(desk, project, _ledger.forget_arguments(overview, group, row), purge=False)
         if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):
-            _confirm(desk, project, _ledger.forget_arguments(overview, group, row), row)
+            _confirm(_ledger.forget_arguments(overview, group, row), row)
     ids = _ledger.gallery_of(overview, group, row)
     known = {record.id: record for record in project.samples()}
     cards = []
@@ -119,15 +119,15 @@ def _forget(desk: Desk, project: Project, what: dict, *, purge: bool) -> None:
 
 
 @st.dialog("Unlearn for good?", icon=":material/delete_forever:")
-def _confirm(desk: Desk, project: Project, what: dict, row: _ledger.Row) -> None:
+def _confirm(what: dict, row: _ledger.Row) -> None:
     st.write(f"{row.count:,} examples will be erased from the memory, from every past version and from the files. "
              "Afterwards the memory is as if they had never been learned. This cannot be undone.")
     st.text(row.title)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep them"):
             st.rerun()
-        if st.button("Unlearn", type="primary"):
-            _forget(desk, project, what, purge=True)
+        if st.button("Unlearn", type="primary", on_click=_state.put, args=("unlearn", what)):  # the page does it, in its border box
+            st.rerun()
 
 
 def _versions(desk: Desk, project: Project, records: list) -> None:

@@ -1,0 +1,58 @@
+"""The Memory page without a browser."""
+
+import pytest
+
+from pages import _ledger
+
+
+@pytest.fixture
+def memory_page(page):
+    return page.switch_page("memory.py").run()
+
+
+def press(at, label):
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def test_it_shows_numbers_tables_and_pictures(memory_page, picture):
+    assert not memory_page.exception
+    numbers = {metric.label: metric.value for metric in memory_page.metric}
+    assert numbers["Examples"] == str(len(picture[1])) and numbers["Strokes"] == "2" and numbers["Version"] == picture[1].version[:8]
+    gallery = next(e.proto.body for e in memory_page.get("html") if "gallery" in e.proto.body)
+    assert gallery.count("<img") == min(len(picture[1].memory.select(gesture="first-1")), _ledger.GALLERY)
+
+
+@pytest.mark.parametrize("group", _ledger.GROUPS)
+def test_groups_add_up_and_give_what_forget_needs(picture, group):
+    overview = picture[1].memory.columns()
+    rows = _ledger.rows_of(overview, group, picture[1])
+    assert sum(row.count for row in rows) == len(picture[1])
+    for row in rows:
+        arguments = _ledger.forget_arguments(overview, group, row)
+        ids = arguments["ids"] if "ids" in arguments else picture[1].memory.select(**arguments)
+        assert len(ids) == row.count
+
+
+def test_remove_can_be_undone(memory_page, picture):
+    before, size = picture[1].version, len(picture[1])
+    press(memory_page, "Remove")
+    assert not memory_page.exception and len(picture[1]) < size
+    assert any("Undo brings them back" in text.value for text in memory_page.markdown)
+    press(memory_page, "Undo")
+    assert picture[1].version == before
+
+
+def test_unlearn_asks_first_and_shows_the_receipt(memory_page, picture):
+    size = len(picture[1])
+    press(memory_page, "Unlearn…")
+    assert len(picture[1]) == size
+    press(memory_page, "Unlearn")
+    assert not memory_page.exception and len(picture[1]) < size
+    assert any("Nothing of them is left" in text.value for text in memory_page.markdown) and memory_page.json
+    press(memory_page, "Undo")
+    assert not memory_page.exception
+    assert any('role="alert"' in e.proto.body for e in memory_page.get("html"))
+
+
+def test_sizes_are_for_people():
+    assert [_ledger.size(n) for n in (12, 1500, 2_500_000, 3e9)] == ["12 bytes", "1.5 kB", "2.5 MB", "3.0 GB"]
