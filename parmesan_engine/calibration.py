@@ -9,6 +9,7 @@ import torch
 STRENGTH = 0.3
 ITERATIONS = 20
 FLOOR = 1e-6  # a share of 0 could never recover
+NODES = 4096  # evenly spread nodes are enough to estimate shares from, and keep the answer immediate
 
 
 def calibrate(shares: torch.Tensor, prior: torch.Tensor, *, hold: float = STRENGTH) -> torch.Tensor:
@@ -17,8 +18,9 @@ def calibrate(shares: torch.Tensor, prior: torch.Tensor, *, hold: float = STRENG
     prior: (L,) weight of each class in the memory. hold: 0 believes the sample, 1 changes nothing.
     """
     prior = prior.double() / prior.sum() + FLOOR
-    known = torch.isfinite(shares).all(dim=1)
-    likely = (shares[known].double() + FLOOR) / prior
+    some = shares[:: len(shares) // NODES | 1]  # an odd step does not keep to the same columns of a grid
+    known = torch.isfinite(some).all(dim=1)
+    likely = (some[known].double() + FLOOR) / prior
     estimate = prior
     for _ in range(ITERATIONS if len(likely) else 0):
         posterior = likely * estimate

@@ -24,7 +24,7 @@ from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import to_pixels
 from parmesan_engine.search import ExactIndex, LiveSearch
 from parmesan_engine.tables import EntryTables
-from parmesan_engine.transduction import conflict, spread, transfer, votes
+from parmesan_engine.transduction import conflict, largest, spread, transfer, votes
 from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sample, TaskSpec
 
 log = logging.getLogger(__name__)
@@ -90,9 +90,9 @@ class Predictor:
 
     def apply(self, delta: MemoryDelta) -> int:
         """Take up a change of the memory in the index and in every held sample; return how many nodes changed."""
-        removed, modified = (torch.from_numpy(ids).to(self.device) for ids in (delta.removed, delta.modified))
-        added = torch.from_numpy(delta.added).to(self.device)
+        added, removed, modified = (torch.tensor(ids, device=self.device) for ids in (delta.added, delta.removed, delta.modified))
         self.index.remove(removed)
+        self.tables.drop(removed)
         self._enter(delta.added)
         keys, ties = self.index.lookup(added)
         self._tabulate(delta.modified)
@@ -124,10 +124,10 @@ class Predictor:
         novelty = (state.nearest / REACH).clamp(0, 1)
         labels = values = probabilities = None
         if self.task.kind == "segmentation":
-            answers = refine(calibrate(state.answers, self.tables.labels[self.index.ids].sum(0)), state.listen, steps=self.steps, lam=self.lam)
+            answers = refine(calibrate(state.answers, self.tables.totals), state.listen, steps=self.steps, lam=self.lam)
             full = to_pixels(answers, fine, shape)  # (classes, *spatial)
             probabilities = full.numpy(force=True)
-            labels = full.argmax(0).to(torch.int16).numpy(force=True)
+            labels = largest(full).numpy(force=True)
         else:
             answers = refine(state.answers, state.listen, steps=self.steps, lam=self.lam)
             values = to_pixels(answers, fine, shape)[0].numpy(force=True)
@@ -145,13 +145,13 @@ class Predictor:
         for start in range(0, len(ids), LOAD_BLOCK):
             part = ids[start : start + LOAD_BLOCK]
             keys = self.metric.transform(torch.from_numpy(self.memory.keys(part)).to(self.device))
-            self.index.add(torch.from_numpy(part), keys, torch.from_numpy(self.memory.ties(part)).to(self.device))
+            self.index.add(torch.tensor(part), keys, torch.tensor(self.memory.ties(part), device=self.device))
             self._tabulate(part)
 
     def _tabulate(self, ids: np.ndarray) -> None:
         if len(ids):
-            labels, weights = (torch.from_numpy(a).to(self.device) for a in (self.memory.labels(ids), self.memory.weights(ids)))
-            self.tables.put(torch.from_numpy(ids).to(self.device), labels, weights)
+            labels, weights = (torch.tensor(a, device=self.device) for a in (self.memory.labels(ids), self.memory.weights(ids)))
+            self.tables.put(torch.tensor(ids, device=self.device), labels, weights)
 
     def _answer(self, state: SampleState, rows: torch.Tensor) -> None:
         """Vote again at some nodes."""

@@ -16,6 +16,7 @@ from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.registry import Registry, recipe_of
 from parmesan_engine.resample import to_pixels
 from parmesan_engine.search.distance import load_faiss
+from parmesan_engine.transduction import largest
 from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
 
 HEADS = Registry("method")
@@ -103,4 +104,4 @@ class ForestHead:
 def _answer(rows: np.ndarray, pyramid: FeaturePyramid, task: TaskSpec) -> np.ndarray:
     """Return (*spatial) class ids or values from (nodes, L) shares or values."""
     full = to_pixels(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), pyramid.levels[0], pyramid.spatial_shape)
-    return full.argmax(0).numpy().astype(np.int16) if task.kind == "segmentation" else full[0].numpy()
+    return largest(full).numpy() if task.kind == "segmentation" else full[0].numpy()

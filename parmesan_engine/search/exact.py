@@ -12,7 +12,7 @@ import torch
 
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.distance import load_faiss, pair_distances, score_error, scores
-from parmesan_engine.search.ranking import FIRST, LAST, RankedLists, merge
+from parmesan_engine.search.ranking import FIRST, RankedLists, merge
 from parmesan_engine.types import Neighbors
 
 HEADROOM = 1.125  # spare room when the array grows, so that a stroke seldom copies a large memory
@@ -52,12 +52,17 @@ class ExactIndex:
         return self._keys[: self._count]
 
     def add(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> None:
-        """Add entries: (n,) int64 ids, (n, D) float32 unit rows, (n,) int64 content order. Raises ShapeError."""
+        """Add entries: (n,) int64 ids, (n, D) float32 unit rows, (n,) int64 content order.
+
+        Raises ShapeError, and UnknownNameError for an id that is in the index already; then nothing is added.
+        """
         if keys.shape != (len(ids), self.channels) or len(ties) != len(ids):
             raise ShapeError(f"({len(ids)}, {self.channels}) keys", f"{tuple(keys.shape)}", "give one key per id")
         if len(ids) == 0:
             return
         ids = ids.to(self.device)
+        if bool((self._slots_of(ids) >= 0).any()) or int(ids.min()) < 0 or len(torch.unique(ids)) < len(ids):
+            raise UnknownNameError("new ids from 0 on, each once", "some that are known or repeated", "remove the old entries first")
         total = self._count + len(ids)
         if total > len(self._keys):
             self._grow(int(total * HEADROOM) + 1024)
@@ -73,9 +78,9 @@ class ExactIndex:
     def remove(self, ids: torch.Tensor) -> None:
         """Remove entries by id; the last entries move into the holes. Raises UnknownNameError, then nothing is removed."""
         ids = ids.to(self.device)
-        slots = self._slots[ids] if len(ids) and int(ids.max()) < len(self._slots) else torch.full_like(ids, -1)
-        if bool((slots < 0).any()):
-            raise UnknownNameError("ids in the index", f"{int((slots < 0).sum())} others", "remove only what was added")
+        slots = self._slots_of(ids)
+        if bool((slots < 0).any()) or len(torch.unique(ids)) < len(ids):
+            raise UnknownNameError("ids in the index, each once", f"{int((slots < 0).sum())} others", "remove only what was added")
         left = self._count - len(ids)
         holes = slots[slots < left]
         tail = torch.ones(len(ids), dtype=torch.bool, device=self.device)
@@ -170,21 +175,17 @@ class ExactIndex:
         near = scores(queries, keys) >= (1 - limit - score_error(self.channels))[:, None]
         rows, columns = near.nonzero(as_tuple=True)
         distances = pair_distances(queries, keys, rows, columns)
-        ties = self._ties[columns + first]
-        order = torch.argsort(ties, stable=True)
-        order = order[torch.argsort(distances[order], stable=True)]
-        order = order[torch.argsort(rows[order], stable=True)]
-        rows, columns, distances, ties = rows[order], columns[order], distances[order], ties[order]
-        starts = torch.searchsorted(rows, torch.arange(len(queries), device=self.device))
-        rank = torch.arange(len(rows), device=self.device) - starts[rows]
-        lists = RankedLists.empty(len(queries), width + 1, self.device)
-        fits = rank <= width
-        lists.distances[rows[fits], rank[fits]] = distances[fits]
-        lists.ties[rows[fits], rank[fits]] = ties[fits]
-        lists.ids[rows[fits], rank[fits]] = self._ids[columns[fits] + first]
-        lists.floor_distance, lists.floor_tie = limit.clone(), torch.full_like(starts, LAST)
+        lists = RankedLists.of_pairs(rows, distances, self._ties[columns + first], self._ids[columns + first], queries=len(queries))
+        lists.floor_distance = limit.clone()  # of_pairs left the floor's tie at LAST: all within the limit are here
         lists.cut(width)
         return lists
+
+    def _slots_of(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the slot of each id, -1 where it is not in the index."""
+        known = (ids >= 0) & (ids < len(self._slots))
+        slots = torch.full_like(ids, -1)
+        slots[known] = self._slots[ids[known]]
+        return slots
 
     def _grow(self, capacity: int) -> None:
         for name in ("_keys", "_ids", "_ties"):

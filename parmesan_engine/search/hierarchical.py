@@ -10,6 +10,7 @@ import torch
 
 from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.search.exact import ExactIndex
+from parmesan_engine.search.ranking import LAST
 from parmesan_engine.types import Neighbors
 
 
@@ -25,7 +26,10 @@ def hierarchical_search(queries: torch.Tensor, query_parents: torch.Tensor, coar
         raise ShapeError(f"{len(ids)} parents below {len(coarse_keys)}", f"{len(parents)}", "give each entry its coarse node")
     if k_coarse < 1:
         raise LimitError("k_coarse >= 1", f"{k_coarse}", "use 4 to 32, or the number of coarse nodes for flat search")
-    nearest = _coarse(coarse_queries, coarse_keys, k_coarse)  # (P, K_g)
+    if k < 1:
+        raise LimitError("k >= 1", f"{k}", "ask for at least one neighbour")
+    content = torch.full((len(coarse_keys),), LAST, device=parents.device).scatter_reduce(0, parents, ties, "amin")
+    nearest = _coarse(coarse_queries, coarse_keys, content, k_coarse)  # (P, K_g)
     order = torch.argsort(parents, stable=True)
     starts = torch.searchsorted(parents[order], torch.arange(len(coarse_keys) + 1, device=parents.device))
     distances = torch.full((len(queries), k), torch.inf, device=queries.device)
@@ -34,7 +38,7 @@ def hierarchical_search(queries: torch.Tensor, query_parents: torch.Tensor, coar
     query_starts = torch.searchsorted(query_parents[by_parent], torch.arange(len(coarse_queries) + 1, device=parents.device))
     for node in range(len(coarse_queries)):
         rows = by_parent[query_starts[node] : query_starts[node + 1]]
-        if len(rows) == 0:
+        if len(rows) == 0 or len(ids) == 0:
             continue
         children = torch.cat([order[starts[g] : starts[g + 1]] for g in nearest[node].tolist() if g >= 0])
         index = ExactIndex(channels=queries.shape[1], device=str(queries.device))
@@ -44,9 +48,8 @@ def hierarchical_search(queries: torch.Tensor, query_parents: torch.Tensor, coar
     return Neighbors(distances, found)
 
 
-def _coarse(coarse_queries: torch.Tensor, coarse_keys: torch.Tensor, k_coarse: int) -> torch.Tensor:
-    """Return the (P, K_g) rows of the nearest coarse keys; -1 where there are fewer."""
+def _coarse(coarse_queries: torch.Tensor, coarse_keys: torch.Tensor, content: torch.Tensor, k_coarse: int) -> torch.Tensor:
+    """Return the (P, K_g) rows of the nearest coarse keys, equal ones by (M,) `content`; -1 where there are fewer."""
     index = ExactIndex(channels=coarse_keys.shape[1], device=str(coarse_keys.device))
-    rows = torch.arange(len(coarse_keys), device=coarse_keys.device)
-    index.add(rows, coarse_keys, rows)
+    index.add(torch.arange(len(coarse_keys), device=coarse_keys.device), coarse_keys, content)
     return index.search(coarse_queries, min(k_coarse, max(len(coarse_keys), 1))).ids

@@ -11,7 +11,7 @@ import torch
 
 from parmesan_engine.search.distance import pair_distances, score_error, scores
 from parmesan_engine.search.exact import ExactIndex
-from parmesan_engine.search.ranking import FIRST, RankedLists, merge
+from parmesan_engine.search.ranking import RankedLists, merge
 from parmesan_engine.types import Neighbors
 
 SLACK = 2  # neighbours kept per neighbour used; removals then seldom need a new search (performance.md)
@@ -45,8 +45,7 @@ class LiveSearch:
         """Return the queries that have one of `ids` among their k nearest."""
         if len(ids) == 0:
             return ids
-        current = self.neighbors.ids
-        return (self._marks(ids)[current.clamp(min=0)] & (current >= 0)).any(1).nonzero().flatten()
+        return self._marks(ids)[self.neighbors.ids].any(1).nonzero().flatten()
 
     def added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
         """Take up new entries; return the rows whose lists changed."""
@@ -69,29 +68,25 @@ class LiveSearch:
 
     def _added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> list[torch.Tensor]:
         width, error = self._lists.width, score_error(self.queries.shape[1])
-        m = min(width, len(ids))
         changed = []
         for start in range(0, len(self.queries), QUERY_BLOCK):
             queries = self.queries[start : start + QUERY_BLOCK]
-            floor = self._lists.floor_distance[start : start + QUERY_BLOCK]
+            least = 1 - self._lists.floor_distance[start : start + QUERY_BLOCK] - error  # no entry below it can enter
             block = scores(queries, keys)
-            rows = (block.amax(1) >= 1 - floor - error).nonzero().flatten()
+            rows = (block.amax(1) >= least).nonzero().flatten()
             if len(rows) == 0:
                 continue
-            best, columns = block[rows].topk(m, dim=1)
-            new = RankedLists.empty(len(rows), m, self.queries.device)
-            new.distances = pair_distances(queries, keys, rows.repeat_interleave(m), columns.flatten()).reshape(-1, m)
-            new.ties, new.ids = ties[columns], ids[columns]
-            if m < len(ids):
-                new.floor_distance = 1 - best[:, -1] - error
-                new.floor_tie.fill_(FIRST)
+            near, columns = (block[rows] >= least[rows, None]).nonzero(as_tuple=True)
+            distances = pair_distances(queries, keys, rows[near], columns)
+            new = RankedLists.of_pairs(near, distances, ties[columns], ids[columns], queries=len(rows))
             rows += start
             self._lists.put(rows, merge(self._lists.rows(rows), new, width))
             changed.append(rows)
         return changed
 
     def _marks(self, ids: torch.Tensor) -> torch.Tensor:
-        top = max(int(ids.max()) + 1 if len(ids) else 0, int(self._lists.ids.max()) + 1, 1)
+        """Return a mask over all ids, with one element more that stays False: the place of id -1."""
+        top = max(int(ids.max()), int(self._lists.ids.max())) + 2
         marks = torch.zeros(top, dtype=torch.bool, device=self.queries.device)
         marks[ids] = True
         return marks

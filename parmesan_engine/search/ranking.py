@@ -34,6 +34,17 @@ class RankedLists:
             torch.full((queries,), LAST, dtype=torch.int64, device=device),
         )
 
+    @classmethod
+    def of_pairs(cls, rows: torch.Tensor, distances: torch.Tensor, ties: torch.Tensor, ids: torch.Tensor, *,
+                 queries: int) -> "RankedLists":
+        """Return sorted lists from (P,) pairs whose `rows` ascend; as wide as the longest, complete up to infinity."""
+        starts = torch.searchsorted(rows, torch.arange(queries + 1, device=rows.device))
+        lists = cls.empty(queries, max(int(starts.diff().max()), 1), rows.device)
+        rank = torch.arange(len(rows), device=rows.device) - starts[rows]
+        lists.distances[rows, rank], lists.ties[rows, rank], lists.ids[rows, rank] = distances, ties, ids
+        lists.sort()
+        return lists
+
     @property
     def width(self) -> int:
         return self.distances.shape[1]
@@ -49,10 +60,16 @@ class RankedLists:
         self.floor_distance[rows], self.floor_tie[rows] = lists.floor_distance, lists.floor_tie
 
     def sort(self) -> None:
-        """Bring each list into ascending (distance, tie): stable by tie first, then by distance."""
-        order = torch.argsort(self.ties, dim=1, stable=True)
-        order = order.gather(1, torch.argsort(self.distances.gather(1, order), dim=1, stable=True))
-        self.distances, self.ties, self.ids = (a.gather(1, order) for a in (self.distances, self.ties, self.ids))
+        """Bring each list into ascending (distance, tie)."""
+        self.distances, order = torch.sort(self.distances, dim=1, stable=True)
+        self.ties, self.ids = self.ties.gather(1, order), self.ids.gather(1, order)
+        equal = (self.distances[:, 1:] == self.distances[:, :-1]) & (self.ids[:, 1:] >= 0)
+        tied = equal.any(1).nonzero().flatten()  # seldom: only these need their ties in order as well
+        if len(tied):
+            order = torch.argsort(self.ties[tied], dim=1, stable=True)
+            order = order.gather(1, torch.argsort(self.distances[tied].gather(1, order), dim=1, stable=True))
+            for array in (self.distances, self.ties, self.ids):
+                array[tied] = array[tied].gather(1, order)
 
     def cut(self, width: int) -> None:
         """Keep the first `width` of each sorted list; the floor moves to the last kept where entries were dropped."""
@@ -66,8 +83,11 @@ class RankedLists:
         self.floor_tie = torch.where(nearer, last_tie, self.floor_tie)
 
     def drop(self, dead: torch.Tensor) -> torch.Tensor:
-        """Remove entries whose id is marked in the (max_id + 1,) bool `dead`; return the rows that changed."""
-        gone = dead[self.ids.clamp(min=0)] & (self.ids >= 0)
+        """Remove entries whose id is marked in the bool `dead`; return the rows that changed.
+
+        The last element of `dead` must be False: it is what the id -1 of an empty place reads.
+        """
+        gone = dead[self.ids]
         rows = gone.any(1).nonzero().flatten()
         lists, gone = self.rows(rows), gone[rows]
         lists.distances.masked_fill_(gone, torch.inf)

@@ -1,0 +1,115 @@
+"""From a gesture to the new prediction of a 512x512 sample: live update against a full search, in one run.
+
+The memory holds real filter-bank features of generated tissue pictures; nothing is tuned to them. A case times, on one
+durable memory on disk: the commit, the live update of every query's neighbours, voting, message passing and the way back to
+pixels; then the same prediction by searching all queries again.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.memory import Memory
+from parmesan_engine.predictor import Predictor
+from parmesan_engine.project.entries import make_batch, one_hot
+from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.registry import recipe_of
+from parmesan_engine.synthetic import demo_task, make_2d
+from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample
+
+SIDE = 512
+GESTURE = 500
+REPEATS = 7
+
+
+def run(quick: bool) -> dict:
+    """Return {"cases": [{entries, queries, gesture, live_add_ms, live_remove_ms, full_ms, ratio, ...}]}, medians."""
+    return {"cases": [_case(entries) for entries in ((10_000, 100_000) if quick else (100_000, 1_000_000))],
+            "threads": torch.get_num_threads()}
+
+
+def _case(entries: int) -> dict:
+    encoder, task = ENCODERS.build({"name": "filter_bank"}), demo_task(2)
+    with tempfile.TemporaryDirectory() as folder:
+        sample, _ = _picture(10_001)
+        pyramid = encoder.encode(sample, stride=2)
+        memory = Memory.create(Path(folder) / "memory", channels=len(pyramid.groups), task=task, encoder=recipe_of(encoder))
+        memory.add(_filling(encoder, entries, task.label_dim), author="bench")
+        metric = fit_metric(memory, pyramid.groups, task)
+        predictor = Predictor(encoder, memory, metric, task=task)
+        start = time.perf_counter()
+        predictor.set_pyramid("sample", pyramid)
+        predictor.predict("sample")
+        first = time.perf_counter() - start
+        adds, removes, parts = [], [], []
+        for number in range(REPEATS):
+            gesture = _gesture(pyramid, number, task.label_dim)
+            delta, add = _timed(memory, predictor, lambda batch=gesture: memory.add([batch], author="bench"))
+            adds.append(add)
+            parts.append(predictor.states["sample"].changed)
+            _, remove = _timed(memory, predictor, lambda ids=delta.added: memory.remove(ids, author="bench"))
+            removes.append(remove)
+        state = predictor.states["sample"]
+        start = time.perf_counter()
+        predictor.set_pyramid("sample", state.pyramid)
+        predictor.predict("sample")
+        full = time.perf_counter() - start
+        memory.close()
+    add_ms, remove_ms = (1000 * statistics.median(sum(times) for times in rows) for rows in (adds, removes))
+    return {"entries": entries, "queries": len(state.queries), "gesture": GESTURE, "key_dim": metric.key_dim, "k": predictor.k,
+            "live_add_ms": add_ms, "live_remove_ms": remove_ms, "full_ms": 1000 * full, "first_ms": 1000 * first, "ratio": 1000 * full / add_ms,
+            "commit_ms": 1000 * statistics.median(t[0] for t in adds), "search_ms": 1000 * statistics.median(t[1] for t in adds),
+            "predict_ms": 1000 * statistics.median(t[2] for t in adds), "changed_queries": int(statistics.median(parts)),
+            "searched_again": state.live.searched_again}
+
+
+def _timed(memory: Memory, predictor: Predictor, verb) -> tuple:
+    """Return (delta, (commit, live update, prediction) in seconds) of one gesture."""
+    marks = [time.perf_counter()]
+    delta = verb()
+    marks.append(time.perf_counter())
+    predictor.apply(delta)
+    marks.append(time.perf_counter())
+    predictor.predict("sample")
+    marks.append(time.perf_counter())
+    return delta, tuple(np.diff(marks))
+
+
+def _picture(seed: int) -> tuple[Sample, np.ndarray]:
+    """Return a generated picture of SIDE x SIDE and its labels: mirrored at the edges where the maker's is smaller."""
+    sample, labels = make_2d(seed)
+    missing = [(0, max(SIDE - n, 0)) for n in labels.shape]
+    array = np.pad(sample.array, [(0, 0), *missing], mode="reflect")[:, :SIDE, :SIDE]
+    return Sample(np.ascontiguousarray(array), sample.name), np.pad(labels, missing, mode="reflect")[:SIDE, :SIDE]
+
+
+def _filling(encoder, entries: int, classes: int) -> list[EntryBatch]:
+    """Return so many labelled nodes of pictures that the query is none of."""
+    batches, seed, random = [], 0, np.random.default_rng(0)
+    while entries:
+        sample, labels = _picture(seed)
+        pyramid = encoder.encode(sample, stride=2)
+        nodes = np.sort(random.permutation(len(pyramid.levels[0].keys))[:entries])
+        batches.append(_batch(pyramid, nodes, labels[::2, ::2].ravel()[nodes], f"filling {seed}", classes))
+        entries, seed = entries - len(nodes), seed + 1
+    return batches
+
+
+def _gesture(pyramid: FeaturePyramid, number: int, classes: int) -> EntryBatch:
+    """Return a compact patch of the query's own nodes, as a brush stroke gives."""
+    rows, columns = pyramid.levels[0].grid
+    height, width = 20, GESTURE // 20
+    corner = np.random.default_rng(number).integers((rows - height, columns - width))
+    y, x = np.mgrid[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
+    nodes = np.sort(np.ravel_multi_index((y.ravel(), x.ravel()), (rows, columns)))
+    return _batch(pyramid, nodes, np.full(GESTURE, number % classes), f"gesture {number}", classes)
+
+
+def _batch(pyramid: FeaturePyramid, nodes: np.ndarray, labels: np.ndarray, name: str, classes: int) -> EntryBatch:
+    return make_batch(pyramid, nodes, one_hot(labels, classes), sample_id=name, sample_hash=name, gesture=name, author="bench",
+                      source="bench", time=0.0)
