@@ -1,5 +1,6 @@
 """How a version is committed and how a memory follows the commits of other processes. The verbs are in `memory`."""
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -45,7 +46,8 @@ class Committer(Reader):
     ) -> None:
         self._folder, self._manifest = folder, manifest
         self._task_at_start = task_from_json(manifest.meta_json("task"))
-        super().__init__(Entries(), self._task_at_start, keys, coarse, manifest.meta_json("novelty"), manifest.epoch)
+        novelty, lock = manifest.meta_json("novelty"), threading.RLock()
+        super().__init__(Entries(), self._task_at_start, keys, coarse, novelty, manifest.epoch, lock)
         self._owed: MemoryDelta | None = None  # commits of others that no returned delta has told of yet
         with manifest.reading():
             self._load()

@@ -82,11 +82,14 @@ def _nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for each row the nearest kept row within `novelty` (or -1) and its exact distance (or inf)."""
     near, distance = np.full(len(block), -1, np.int64), np.full(len(block), np.inf, np.float32)
+    floor = 1 - novelty - margin  # of the product of a pair that may be within novelty
     for first in range(0, len(kept), KEPT_ROWS):  # bounds the product to 64 MB
         part = kept[first : first + KEPT_ROWS]
-        rough = 1 - block @ part.T
-        limit = np.minimum(rough.min(axis=1) + 2 * margin, novelty + margin)
-        rows, columns = np.nonzero(rough <= limit[:, None])
+        product = block @ part.T
+        most = product.max(axis=1)
+        maybe = np.flatnonzero(most >= floor)
+        rows, columns = np.nonzero(product[maybe] >= np.maximum(most[maybe] - 2 * margin, floor)[:, None])
+        rows = maybe[rows]
         gaps = exact_distances(block[rows], part[columns])
         order = np.lexsort((columns, gaps, rows))
         best = order[np.unique(rows[order], return_index=True)[1]]

@@ -21,7 +21,9 @@ class KeyFile:
 
     @property
     def rows(self) -> int:
-        """Whole rows in the file, committed or not."""
+        """Whole rows in the file, committed or not. Raises StoreError after `close`."""
+        if self._file < 0:
+            raise StoreError(f"an open memory at {self.path.parent}", "a closed one", "open it again")
         return os.fstat(self._file).st_size // self.row_bytes
 
     def write(self, first: int, keys: np.ndarray) -> None:
@@ -73,6 +75,7 @@ class KeyFile:
     def close(self) -> None:
         self._map = np.empty((0, self.channels), np.float32)
         os.close(self._file)
+        self._file = -1
 
 
 class KeyArray:

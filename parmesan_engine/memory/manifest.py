@@ -59,6 +59,8 @@ def store_errors(place: str) -> Iterator[None]:
             else "make the folder writable by this user and free some disk space"
         )
         raise StoreError(f"a memory that can be read and written at {place}", str(error), todo) from error
+    except sqlite3.ProgrammingError as error:
+        raise StoreError(f"an open memory at {place}", str(error), "open it again") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
             f"an intact memory at {place}", str(error), "restore the memory folder from a backup"

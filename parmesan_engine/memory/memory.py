@@ -285,7 +285,15 @@ class Memory(Committer):
                 entries.apply(change)
                 task = change.task_after or task
             entries.activate(self._active_of(entries))
-            return Checkout(entries, task_from_json(task), self._keys, self._coarse, self._novelty, self._purge_epoch)
+            return Checkout(
+                entries,
+                task_from_json(task),
+                self._keys,
+                self._coarse,
+                self._novelty,
+                self._purge_epoch,
+                self._lock,
+            )
 
     def unlearn(self, ids: np.ndarray, reason: str = "", *, author: str = "") -> tuple[MemoryDelta, Receipt]:
         """Remove entries for good: from all versions and from the bytes on disk. Cannot be undone.

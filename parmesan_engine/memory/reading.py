@@ -45,12 +45,13 @@ class Reader:
         coarse: KeyFile | KeyArray,
         novelty: float,
         purge_epoch: Callable[[], int],
+        lock: threading.RLock,
     ) -> None:
         self._entries, self._task, self._novelty = entries, task, novelty
         self._keys, self._coarse = keys, coarse
         self._purge_epoch = purge_epoch
         self._known_epoch = purge_epoch()
-        self._lock = threading.RLock()
+        self._lock = lock
 
     @property
     def task(self) -> TaskSpec:

@@ -5,9 +5,9 @@ import signal
 import sys
 
 import numpy as np
-from tests.memory.memory_model import TASK, Model, apply, batch
 
 from parmesan_engine.memory import Memory
+from tests.memory.memory_model import TASK, Model, apply, batch
 
 
 def steps(seed: int):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.memory.memory_model import batch, new_memory
 
 from parmesan_engine.memory import consolidate as module
 from parmesan_engine.memory.consolidate import compatible, consolidate, exact_distances, unit_rows
+from tests.memory.memory_model import batch, new_memory
 
 CASES = {"grid": 0.06, "clusters": 0.01, "edge": 0.05}
 

@@ -10,13 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.memory import memory_children
 import numpy as np
 import pytest
-from tests.memory.memory_model import Model, apply, assert_equal, batch, new_memory
 
 from parmesan_engine.errors import StoreError, VersionError
 from parmesan_engine.memory import Memory
+from tests.memory import memory_children
+from tests.memory.memory_model import Model, apply, assert_equal, batch, new_memory
 
 KILLS = 50
 WAIT_SECONDS = 20
@@ -196,7 +196,7 @@ def test_a_damaged_folder_says_what_to_do(tmp_path, damage):
     with new_memory(tmp_path) as memory:
         memory.add([batch(1)])
     damage(tmp_path)
-    with pytest.raises(StoreError, match="backup|writable"):
+    with pytest.raises(StoreError, match=r"backup|writable"):
         Memory.open(tmp_path)
 
 

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.memory.memory_model import TASK, batch, new_memory
 
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, ShapeError, UnknownNameError, VersionError
 from parmesan_engine.memory import Memory
 from parmesan_engine.types import TaskSpec
+from tests.memory.memory_model import TASK, batch, new_memory
 
 NAN_KEYS = np.full((6, 4), np.nan, np.float32)
 BAD_BATCHES = {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.memory.memory_model import OPS, TASK, Model, apply, assert_equal, batch, new_memory, rebuilt
 
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.consolidate import exact_distances, unit_rows
+from tests.memory.memory_model import OPS, TASK, Model, apply, assert_equal, batch, new_memory, rebuilt
 
 STEPS = st.lists(st.tuples(st.sampled_from(OPS), st.integers(0, 2**31)), min_size=4, max_size=18)
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.memory.memory_model import TASK, batch, new_memory
 
 from parmesan_engine.errors import EmptyMemoryError, UnknownNameError, VersionError
 from parmesan_engine.memory import Memory, purge
 from parmesan_engine.types import EntryBatch
+from tests.memory.memory_model import TASK, batch, new_memory
 
 PRIVATE = {"source": "hospital of Dr. Grey", "sample": "patient-0815", "gesture": "gesture-of-patient", "author": "doctor.grey"}
 
