@@ -11,19 +11,20 @@ from functools import partial
 import numpy as np
 import torch
 
-from parmesan_engine.encoders.eigen import sorted_eigenvalues
+from parmesan_engine.encoders.features import GridFeatures, SignalFeatures
 from parmesan_engine.encoders.octaves import Octaves
-from parmesan_engine.encoders.scale import WINDOW, Scale, bounds, orders_of
+from parmesan_engine.encoders.scale import bounds
 from parmesan_engine.encoders.separable import radius
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of, tiles
 from parmesan_engine.encoders.workers import pool
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
 
 LADDER = (0.7, 1.2, 2.0, 3.4, 5.7, 9.5, 16.0)
-SIGNAL_LADDER = (0.7, 1.2, 2.0, 3.4, 5.7, 9.5, 16.0, 27.0, 45.0)
-# Fixed gains that bring each kind to about unit spread on natural photographs (normalised to unit variance)
-GAINS = {"intensity": 1.0, "gradient": 2.0, "derivative": 2.0, "laplacian": 2.0, "hessian": 3.0, "structure": 2.0,
-         "coordinates": 1.0}
+SIGNAL_LADDER = (1.2, 2.0, 3.4, 5.7, 9.5, 16.0, 27.0, 45.0, 75.0, 125.0)
+
+
+def _features_of(spatial_dims: int) -> type[GridFeatures] | type[SignalFeatures]:
+    return SignalFeatures if spatial_dims == 1 else GridFeatures
 
 
 def _never_cancelled(fraction: float) -> None:
@@ -51,12 +52,7 @@ class FilterBank:
 
     def groups_of(self, sample_channels: int, spatial_dims: int) -> tuple[str, ...]:
         """Return the kind and scale of each feature, as "hessian@2.0"; the last are "coordinates"."""
-        if spatial_dims == 1:
-            widths = {"intensity": sample_channels, "derivative": sample_channels, "laplacian": sample_channels,
-                      "structure": 1}
-        else:
-            widths = {"intensity": sample_channels, "gradient": 1, "laplacian": 1, "hessian": spatial_dims,
-                      "structure": spatial_dims}
+        widths = _features_of(spatial_dims).widths(sample_channels, spatial_dims)
         kinds = [f"{kind}@{scale:g}" for scale in self._ladder(spatial_dims) for kind, n in widths.items()
                  for _ in range(n)]
         return (*kinds, *("coordinates",) * (spatial_dims * self.coordinates))
@@ -68,7 +64,7 @@ class FilterBank:
     @property
     def receptive_field(self) -> int:
         """Half width, in units of the finest spacing, of what a feature can depend on."""
-        return max(radius(s) + radius(WINDOW * s) for s in (*self.scales, *self.signal_scales))
+        return max(2 * radius(s) for s in (*self.scales, *self.signal_scales))
 
     def encode(self, sample: Sample, *, stride: int | tuple[int, ...] | None = None,
                progress: Callable[[float], None] | None = None) -> FeaturePyramid:
@@ -93,18 +89,17 @@ class FilterBank:
         run = pool().map if self.device == "cpu" else map
         dims, grid = sample.spatial_dims, tuple(len(p) for p in positions)
         octaves = Octaves(sample, luminance=dims > 1, device=self.device)
-        scales = [Scale(octaves, sigma) for sigma in self._ladder(dims)]
-        reach = [max(r) for r in zip(*(scale.reach for scale in scales if max(scale.steps) == 1), strict=True)]
+        scales = [_features_of(dims)(octaves, sigma) for sigma in self._ladder(dims)]
+        reach = [max(r) for r in zip(*(scale.pixel_reach for scale in scales), strict=True)]
         list(run(octaves.prepare, {scale.steps for scale in scales}))
         keys = torch.empty(*grid, channels, device=self.device)
         pieces = list(tiles(grid, strides, self.tile))
         for index, tile in enumerate(pieces):
             at = [p[s] for p, s in zip(positions, tile, strict=True)]
-            if reach:
-                octaves.hold(*bounds(at, reach))
+            octaves.hold(*bounds(at, reach))
             rows = torch.empty(channels, *(len(p) for p in at), device=self.device)
             out = rows[:channels - dims * self.coordinates].chunk(len(scales))
-            for number, _ in enumerate(run(partial(_write_features, at), scales, out)):
+            for number, _ in enumerate(run(partial(_write, at), scales, out)):
                 progress((index + number / len(scales)) / len(pieces))
             if self.coordinates:
                 _write_coordinates(rows[-dims:], at, sample.spatial_shape)
@@ -112,33 +107,8 @@ class FilterBank:
         return keys
 
 
-def _write_features(at: list[np.ndarray], scale: Scale, out: torch.Tensor) -> None:
-    """Write the features of one scale at the nodes `at` (positions per axis) into out (features, *nodes)."""
-    dims, channels = len(at), scale.octaves.sample.channels
-    first, second = orders_of(dims)
-    zero = (0,) * dims
-    if dims == 1 or channels == 1:
-        responses = scale.derivatives(at, [zero, *first.values(), *second.values()], slice(None))
-        intensity = responses[zero]
-    else:
-        intensity = scale.derivatives(at, [zero], slice(0, channels))[zero]
-        responses = scale.derivatives(at, [*first.values(), *second.values()], slice(channels, None))
-    torch.mul(intensity, GAINS["intensity"], out=out[:channels])
-    out = out[channels:]
-    if dims == 1:
-        torch.mul(responses[1,], GAINS["derivative"], out=out[:channels])
-        torch.mul(responses[2,], GAINS["laplacian"], out=out[channels:2 * channels])
-        out = out[2 * channels:]
-    else:
-        squares = sum(responses[o][0] ** 2 for o in first.values())
-        torch.mul(squares.sqrt_(), GAINS["gradient"], out=out[0])
-        hessian = {key: responses[o][0] for key, o in second.items()}
-        torch.mul(sum(hessian[a, a] for a in range(dims)), GAINS["laplacian"], out=out[1])
-        for value, row in zip(sorted_eigenvalues(hessian, dims), out[2:], strict=False):
-            torch.mul(value, GAINS["hessian"], out=row)
-        out = out[2 + dims:]
-    for value, row in zip(sorted_eigenvalues(scale.structure_tensor(at, first), dims), out, strict=True):
-        torch.mul(value.clamp_min_(0).sqrt_(), GAINS["structure"], out=row)
+def _write(at: list[np.ndarray], scale: GridFeatures | SignalFeatures, out: torch.Tensor) -> None:
+    scale.write(at, out)
 
 
 def _write_coordinates(out: torch.Tensor, at: list[np.ndarray], spatial_shape: tuple[int, ...]) -> None:

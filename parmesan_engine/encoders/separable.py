@@ -95,7 +95,7 @@ def _band(positions: tuple[int, ...], step: int, low: int | None, high: int | No
 
 
 def _blocks(axis: Axis, positions: np.ndarray, sigma: float, order: int, size: int, device: str):
-    """Yield (rows, columns, matrix), `size` rows at a time: output rows, input columns (slices) and what maps one to the other."""
+    """Yield (rows, columns, matrix): slices of at most `size` outputs, of inputs, and what maps one to the other."""
     reach = radius(sigma, axis.step)
     for start in range(0, len(positions), size):
         block = positions[start:start + size]
