@@ -10,6 +10,7 @@ import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError, LimitError, ShapeError, StoreError, UnknownNameError
 from parmesan_engine.memory import purge
+from parmesan_engine.memory.adding import chunks_of
 from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
 from parmesan_engine.memory.commits import Committer, Plan
@@ -23,7 +24,6 @@ from parmesan_engine.memory.records import Change, Modified, Receipt, VersionRec
 from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
 
-CHUNK_ROWS = 1 << 16  # rows whose labels and coordinates lie in one block of the manifest
 KEY_FILE, COARSE_FILE = "keys.f32", "coarse.f32"
 
 
@@ -107,32 +107,25 @@ class Memory(Committer):
         self, batches: list[EntryBatch], *, remove: np.ndarray | None = None, author: str = "", gesture: str = ""
     ) -> MemoryDelta:
         """Learn batches and take out entries `remove`, as one version. Gesture and author default to the first batch's."""
-        checked = [check_batch(batch, self.channels, self._task) for batch in batches]
         author = author or (batches[0].author if batches else "")
         gesture = gesture or (batches[0].gesture if batches else "")
-        return self._write("add", lambda: self._plan_add(batches, checked, remove), author, gesture)
+        return self._write("add", lambda: self._plan_add(batches, remove), author, gesture)
 
-    def _plan_add(
-        self, batches: list[EntryBatch], checked: list[dict[str, np.ndarray]], remove: np.ndarray | None
-    ) -> Plan:
+    def _plan_add(self, batches: list[EntryBatch], remove: np.ndarray | None) -> Plan:
         entries = self._entries
+        checked = [check_batch(batch, self.channels, self._task) for batch in batches]
         first, coarse_first, chunks, fresh = entries.rows, entries.coarse_rows, [], 0
-        widths = {arrays["coordinates"].shape[1] for arrays in checked} | (
-            {entries.coordinates.shape[1]} if entries.rows else set()
-        )
-        if len(widths) > 1:
-            raise ShapeError(
-                "coordinates with one number of axes in all entries",
-                f"{sorted(widths)}",
-                "use one memory per dimensionality",
-            )
+        axes = {arrays["coordinates"].shape[1] for arrays in checked}
+        axes |= {entries.coordinates.shape[1]} if entries.rows else set()
+        if len(axes) > 1:
+            raise ShapeError("coordinates with one number of axes", f"{sorted(axes)}", "use one memory per dimensionality")
         removed = self._stored_ids(np.empty(0, np.int64) if remove is None else remove)
         for batch, arrays in zip(batches, checked, strict=True):
             rows, coarse_rows = len(arrays["keys"]), len(arrays["coarse"])
             if first + rows > MAX_ROWS:
                 raise LimitError(f"at most {MAX_ROWS} entries", f"{first + rows}", "start another memory")
             if rows:
-                new, total = self._chunks_of(batch, arrays, first, coarse_first)
+                new, total = chunks_of(batch, arrays, first, coarse_first, self._seq + 1, self._manifest.intern)
                 self._keys.write(first, arrays["keys"])
                 self._coarse.write(coarse_first, arrays["coarse"])
                 chunks, fresh = chunks + new, fresh + total
@@ -141,40 +134,6 @@ class Memory(Committer):
             self._keys.sync()
             self._coarse.sync()
         return Plan(Change(np.arange(entries.rows, first), removed), chunks, fresh)
-
-    def _chunks_of(
-        self, batch: EntryBatch, arrays: dict[str, np.ndarray], first: int, coarse_first: int
-    ) -> tuple[list, int]:
-        """Return the (fields, data) of the blocks a batch is stored in, and the digest sum of its entries."""
-        rows, coarse_rows, seq = len(arrays["keys"]), len(arrays["coarse"]), self._seq + 1
-        origins = np.broadcast_to(origin_digest(batch.sample_hash, batch.source, batch.author), (rows, 16))
-        digests = entry_digests(origins, arrays["keys"], arrays["coordinates"], arrays["labels"], arrays["weights"])
-        names = [
-            self._manifest.intern(name)
-            for name in (batch.sample_id, batch.sample_hash, batch.gesture, batch.author, batch.source)
-        ]
-        columns = {
-            "labels": arrays["labels"],
-            "coordinates": arrays["coordinates"],
-            "weights": arrays["weights"],
-            "parents": arrays["parents"] + coarse_first,
-            "digests": digests,
-        }
-        chunks = []
-        for start in range(0, rows, CHUNK_ROWS):
-            part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
-            fields = (
-                first + start,
-                len(part["labels"]),
-                seq,
-                *names,
-                float(batch.time),
-                int(batch.experience),
-                coarse_first,
-                coarse_rows,
-            )
-            chunks.append((fields, pack(part)))
-        return chunks, digest_sum(digests)
 
     def _stored_ids(self, ids: np.ndarray) -> np.ndarray:
         """Return ids ascending and unique. Raises UnknownNameError unless this version stores all of them."""

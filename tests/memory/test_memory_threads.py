@@ -4,9 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-from tests.memory.memory_model import batch, new_memory
 
 from parmesan_engine.errors import StoreError
+from tests.memory.memory_model import batch, new_memory
 
 
 def test_readers_see_whole_versions_while_another_thread_commits(tmp_path):
