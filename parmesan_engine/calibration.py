@@ -17,6 +17,7 @@ def calibrate(shares: torch.Tensor, prior: torch.Tensor, *, hold: float = STRENG
 
     prior: (L,) weight of each class in the memory. hold: 0 believes the sample, 1 changes nothing.
     """
+    present = prior > 0
     prior = prior.double() / prior.sum() + FLOOR
     some = shares[:: len(shares) // NODES | 1]  # an odd step does not keep to the same columns of a grid
     known = torch.isfinite(some).all(dim=1)
@@ -26,5 +27,5 @@ def calibrate(shares: torch.Tensor, prior: torch.Tensor, *, hold: float = STRENG
         posterior = likely * estimate
         posterior = posterior / posterior.sum(dim=1, keepdim=True)
         estimate = (1 - hold) * posterior.mean(dim=0) + hold * prior
-    result = shares * (estimate / prior).to(shares.dtype)
+    result = shares * torch.where(present, estimate / prior, 1.0).to(shares.dtype)
     return result / result.sum(dim=1, keepdim=True)

@@ -16,7 +16,8 @@ from parmesan_engine.synthetic import demo_task, make_1d, make_2d, make_3d
 MAKERS = {"demo-2d": (2, make_2d, "Stained tissue (2D)"), "demo-3d": (3, make_3d, "Scan volume (3D)"),
           "demo-1d": (1, make_1d, "Heartbeat (1D)")}
 SAMPLES = 2  # the first gets strokes; the second shows that they carry over
-STROKES_PER_CLASS = 3
+STROKES, SLICE_STROKES = 5, 3  # strokes per class
+MAX_INTERVAL = 60  # samples
 
 
 def open_demo(folder: str | Path) -> dict[str, Project]:
@@ -44,27 +45,37 @@ def _make(path: Path, dims: int, make, title: str) -> None:
 
 
 def demo_strokes(labels: np.ndarray) -> list[Stroke]:
-    """Return a few short strokes per class along the middle of its largest regions."""
-    axis, index = (0, labels.shape[0] // 2) if labels.ndim == 3 else (None, None)
-    plane = labels[index] if labels.ndim == 3 else labels
-    return [s for c in np.unique(plane[plane >= 0]) for s in _class_strokes(plane == c, int(c), axis, index)]
+    """Return a few short strokes per class, well inside its regions and far from each other; in three slices of a volume."""
+    if labels.ndim == 3:
+        slices = [(0, labels.shape[0] * part // 4) for part in (1, 2, 3)]
+        return [s for axis, index in slices for s in _plane_strokes(labels[index], SLICE_STROKES, axis, index)]
+    return _plane_strokes(labels, STROKES, None, None)
 
 
-def _class_strokes(region: np.ndarray, label: int, axis: int | None, index: int | None) -> list[Stroke]:
-    parts, count = ndimage.label(region)
-    sizes = ndimage.sum_labels(region, parts, np.arange(1, count + 1))
+def _plane_strokes(plane: np.ndarray, count: int, axis: int | None, index: int | None) -> list[Stroke]:
     strokes = []
-    for part in np.argsort(-sizes, kind="stable")[:STROKES_PER_CLASS] + 1:
-        inside = parts == part
-        if region.ndim == 1:
-            first, last = np.flatnonzero(inside)[[0, -1]]
-            strokes.append(Stroke("interval", ((first + 0.5, 0.0), (min(last, first + 120) + 0.5, 0.0)), label=label))
-            continue
-        depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-        reach = min(max(depth.max() * 0.6, 1.0), 14.0)
-        radius = min(max(depth.max() * 0.25, 0.8), 3.0)
-        points = ((x + 0.5 - reach, y + 0.5), (x + 0.5, y + 0.5 + reach * 0.4), (x + 0.5 + reach, y + 0.5))
-        strokes.append(Stroke("brush", points, radius=radius, label=label, axis=axis, index=index))
+    for label in np.unique(plane[plane >= 0]).tolist():
+        depth = ndimage.distance_transform_edt(np.pad(plane == label, 1))[(slice(1, -1),) * plane.ndim]
+        for place in _places(depth, count):
+            deep = depth[tuple(place)]
+            if plane.ndim == 1:
+                ends = ((place[0] - deep + 1.5, 0.0), (place[0] + min(deep, MAX_INTERVAL) - 0.5, 0.0))
+                strokes.append(Stroke("interval", ends, label=label))
+                continue
+            y, x = place + 0.5
+            reach = min(deep * 0.6, 14.0)
+            points = ((x - reach, y), (x, y + reach * 0.4), (x + reach, y))
+            strokes.append(Stroke("brush", points, radius=min(max(deep * 0.2, 0.5), 3.0), label=label, axis=axis, index=index))
     return strokes
 
+
+def _places(depth: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return up to `count` places at least half as deep inside as the deepest, each as far as possible from the others."""
+    inside = np.argwhere(depth >= 0.5 * depth.max())
+    chosen = [inside[depth[tuple(inside.T)].argmax()]]
+    while len(chosen) < count:
+        distance = np.min([np.linalg.norm(inside - place, axis=1) for place in chosen], axis=0)
+        if distance.max() < 2 * depth.max():
+            break
+        chosen.append(inside[distance.argmax()])
+    return chosen
