@@ -10,24 +10,46 @@ from parmesan_engine.memory.records import VersionRecord
 def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entries, ids: np.ndarray) -> np.ndarray:
     """Return the ids, ascending, of entries that are gone because of gestures whose entries are all among `ids`.
 
-    An entry counts when the last version that took it out was such a gesture (or its redo), and it is not purged.
+    An entry counts when the last version that took it out was such a gesture (or its redo), it is not purged, and what the
+    gesture put in its place is still there or is itself gone because of such a gesture: whoever painted over or erased that
+    later would have painted over or erased the older entry too.
     """
     table, chunks = entries.chunk_table, entries.chunk_of(ids)
     named = {entries.names[int(code)] for code in np.unique(table["gesture"][chunks])}
-    going = np.zeros(entries.rows, bool)
+    stored, going = entries.stored[: entries.rows], np.zeros(entries.rows, bool)
     going[ids] = True
-    whole = {
-        name for name in named if name and not (_of(entries, name) & entries.stored[: entries.rows] & ~going).any()
-    }
+    whole = {name for name in named if name and not (_of(entries, name) & stored & ~going).any()}
     by_seq = {record.seq: record for record in records}
-    gestures = {record.seq for record in records if _origin(record, by_seq).gesture in whole}
+    origins = {record.seq: _origin(record, by_seq) for record in records}
+    gestures = {seq: origin.seq for seq, origin in origins.items() if origin.gesture in whole}
     if not gestures:
         return np.empty(0, np.int64)
     last = np.full(entries.rows, -1, np.int64)
     for seq, change in manifest.changes_after(min(gestures) - 1):
         last[change.removed] = seq
-    gone = ~entries.stored[: entries.rows] & ~entries.purged[: entries.rows] & ~going
-    return np.flatnonzero(gone & np.isin(last, list(gestures)))
+    gone = ~stored & ~entries.purged[: entries.rows] & np.isin(last, list(gestures))
+    if not gone.any():
+        return np.empty(0, np.int64)
+    places, made_by = _places(entries), np.repeat(table["seq"], table["count"])
+    returning, covered = np.zeros(entries.rows, bool), places[stored & ~going]
+    for seq in sorted(gestures, reverse=True):  # what covers an entry went later than the entry: decide it first
+        mine, candidates = made_by == gestures[seq], np.flatnonzero(gone & (last == seq))
+        at = places[candidates]
+        lifted = np.isin(at, places[mine & (stored | returning)])
+        erased = ~np.isin(at, places[mine]) & ~np.isin(at, covered)
+        returning[candidates] = lifted | erased
+    return np.flatnonzero(returning & ~going)
+
+
+def _places(entries: Entries) -> np.ndarray:
+    """Return the (rows,) int number of the (sample, coordinates) of each row: equal places, equal numbers."""
+    sample = np.repeat(entries.chunk_table["sample"], entries.chunk_table["count"])
+    columns = np.column_stack([sample, entries.coordinates[: entries.rows]]).astype(np.int64)
+    order = np.lexsort(columns.T)
+    new = np.concatenate([[False], (np.diff(columns[order], axis=0) != 0).any(axis=1)])
+    places = np.empty(len(columns), np.int64)
+    places[order] = np.cumsum(new)
+    return places
 
 
 def _of(entries: Entries, gesture: str) -> np.ndarray:
