@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from parmesan_engine.calibration import calibrate
-from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.message_passing import Affinity, affinity, refine
 from parmesan_engine.metric import Metric
@@ -93,13 +93,13 @@ class Predictor:
         added, removed, modified = (torch.tensor(ids, device=self.device) for ids in (delta.added, delta.removed, delta.modified))
         self.index.remove(removed)
         self.tables.drop(removed)
+        shrunk = [state.live.removed(removed) for state in self.states.values()]  # before anything new is in the index
         self._enter(delta.added)
         keys, ties = self.index.lookup(added)
         self._tabulate(delta.modified)
         total = 0
-        for state in self.states.values():
-            rows = [state.live.removed(removed), state.live.added(added, keys, ties), state.live.rows_with(modified)]
-            changed = torch.unique(torch.cat(rows))
+        for state, rows in zip(self.states.values(), shrunk, strict=True):
+            changed = torch.unique(torch.cat([rows, state.live.added(added, keys, ties), state.live.rows_with(modified)]))
             self._answer(state, changed)
             state.changed = len(changed)
             total += len(changed)
@@ -107,12 +107,18 @@ class Predictor:
         return total
 
     def set_task(self, task: TaskSpec) -> None:
-        """Take up renamed or added classes; answers already given keep their columns."""
+        """Take up renamed or added classes; answers already given keep their columns. Raises ShapeError when classes are missing."""
         added = task.label_dim - self.task.label_dim
+        if added < 0 or task.kind != self.task.kind:
+            raise ShapeError(f"a {self.task.kind} task of at least {self.task.label_dim} columns", f"{task.kind}, {task.label_dim}",
+                             "make a new predictor")
         self.task = task
+        if not added:
+            return
         self.tables.widen(task.label_dim)
         for state in self.states.values():
-            state.answers = torch.nn.functional.pad(state.answers, (0, max(added, 0)))
+            state.answers = torch.nn.functional.pad(state.answers, (0, added))
+            state.conflict = conflict(state.answers)
 
     def predict(self, name: str) -> Prediction:
         """Return the prediction of a held sample from its current neighbours."""

@@ -1,15 +1,15 @@
 """What a project keeps ready in memory: encoded samples, the metric, and a predictor that follows the memory.
 
 The metric is a function of the entries it was fitted from. It is fitted again when entries that it saw are taken away (so
-that forgetting is exact), when a small memory has grown much, and when asked; a version that was fitted before gets its
-metric back. Between fits it stays, so that a stroke changes only what is near it.
+that forgetting is exact), when a small memory has grown much, and when asked; a version seen before gets back the metric it
+had, so that taking a gesture back brings the old picture back. Between fits it stays: a stroke changes only what is near it.
 """
 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,11 +26,20 @@ from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sampl
 log = logging.getLogger(__name__)
 HELD_BYTES = 1 << 30  # features of encoded samples; the least recently used go first
 HELD_STATES = 3  # samples that follow each gesture; others are searched again when looked at
-KNOWN_METRICS = 32
+KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
 REFIT_SMALL = 3_000  # ... and is no larger than this, so that the fit takes a fraction of a second
 
 Progress = Callable[[float], None] | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A metric, the version it was fitted on, and the entries that it saw."""
+
+    metric: Metric
+    fitted_on: str
+    ids: np.ndarray
 
 
 class Live:
@@ -42,10 +51,14 @@ class Live:
         self.groups = encoder.groups_of(sample_channels, spatial_dims)
         self._pyramids: OrderedDict[str, FeaturePyramid] = OrderedDict()
         self._predictor: Predictor | None = None
-        self._metrics: OrderedDict[str, Metric] = OrderedDict()  # by the version they were fitted on
-        self._fitted_ids = np.empty(0, np.int64)
-        self.fitted_on = ""
+        self._fit: Fit | None = None
+        self._fits: OrderedDict[str, Fit] = OrderedDict()  # by the version at which they were in use
         self._old: tuple[str, Predictor] | None = None
+
+    @property
+    def fitted_on(self) -> str:
+        """The version that the metric in use was fitted on; empty before the first fit."""
+        return self._fit.fitted_on if self._fit else ""
 
     def pyramid(self, sample_id: str, progress: Progress = None) -> FeaturePyramid:
         """Return the features of a sample of the project, encoded at most once while they are held."""
@@ -60,7 +73,9 @@ class Live:
     def predictor(self, progress: Progress = None) -> Predictor:
         """Return the predictor of the current version; fits a metric if there is none. Raises EmptyMemoryError."""
         if self._predictor is None:
-            self._build(self._stored_metric() or self._fit(progress))
+            self._use(self._stored_fit() or self._new_fit(progress))
+            if self._outgrown():
+                self.refit(progress)
         return self._predictor
 
     def predict(self, sample_id: str, progress: Progress = None) -> Prediction:
@@ -98,30 +113,32 @@ class Live:
 
     def follow(self, delta: MemoryDelta) -> None:
         """Take up a change of the memory: live where the metric stands, anew where it must be fitted again."""
+        if delta.verb == "unlearn":
+            self._erase()
         if self._predictor is None:
             return
+        known = self._fits.get(delta.after)
         if len(self.memory) == 0:
             self._predictor = None
-        elif delta.after in self._metrics and self._metrics[delta.after].id != self._predictor.metric.id:
-            self.fitted_on, self._fitted_ids = delta.after, self.memory.ids
-            self._build(self._metrics[delta.after])
-        elif np.isin(delta.removed, self._fitted_ids).any() or self._outgrown():
+        elif known and known.metric.id != self._fit.metric.id and np.isin(known.ids, self.memory.ids).all():
+            self._use(known)
+            self.memory.save_metric(known.metric.to_bytes(), fitted_on=known.fitted_on)
+        elif np.isin(delta.removed, self._fit.ids).any() or self._outgrown():
             self.refit()
+        elif self.memory.task.label_dim < self._predictor.task.label_dim:
+            self._use(self._fit)
         else:
+            self._predictor.set_task(self.memory.task)
             self._predictor.apply(delta)
-
-    def refit(self, progress: Progress = None) -> Metric:
-        """Fit the metric to the present entries and start again with it. Raises EmptyMemoryError."""
-        metric = self._fit(progress)
-        if self._predictor is None or metric.id != self._predictor.metric.id or self._predictor.version != self.memory.version:
-            self._build(metric)
-        return metric
-
-    def rebuild(self) -> None:
-        """Start again with the same metric: classes have changed."""
-        if self._predictor is not None:
-            self._predictor = None if len(self.memory) == 0 else self._new(self.memory, self._predictor.metric)
+            self._remember(self._fit)
+        if self._old and self._old[1].task != self.memory.task:
             self._old = None
+
+    def refit(self, progress: Progress = None) -> None:
+        """Fit the metric to the present entries and start again with it. Raises EmptyMemoryError."""
+        fit = self._new_fit(progress)
+        if self._predictor is None or fit.metric.id != self._predictor.metric.id or self._predictor.version != self.memory.version:
+            self._use(fit)
 
     def forget_sample(self, sample_id: str) -> None:
         """Drop what is held of a sample."""
@@ -131,7 +148,13 @@ class Live:
             self._predictor.states.pop(sample_id, None)
 
     def _outgrown(self) -> bool:
-        return len(self.memory) <= REFIT_SMALL and len(self.memory) > REFIT_GROWTH * len(self._fitted_ids)
+        return len(self.memory) <= REFIT_SMALL and len(self.memory) > REFIT_GROWTH * len(self._fit.ids)
+
+    def _erase(self) -> None:
+        """Drop what knows examples that are gone for good: their versions have left the history."""
+        versions = {record.version for record in self.memory.history()}
+        self._fits = OrderedDict((v, f) for v, f in self._fits.items() if {v, f.fitted_on} <= versions)
+        self._old = None
 
     def _predict(self, predictor: Predictor, sample_id: str, progress: Progress) -> Prediction:
         if sample_id not in predictor.states:
@@ -141,30 +164,36 @@ class Live:
                 predictor.states.pop(next(iter(predictor.states)))
         return predictor.predict(sample_id)
 
-    def _stored_metric(self) -> Metric | None:
+    def _stored_fit(self) -> Fit | None:
         stored = self.memory.load_metric()
         if stored is None:
             return None
-        metric, self.fitted_on = Metric.from_bytes(stored[0]), stored[1]
-        self._fitted_ids = self.memory.checkout(self.fitted_on).ids
-        if metric.features != len(self.groups) or not np.isin(self._fitted_ids, self.memory.ids).all():
+        fit = Fit(Metric.from_bytes(stored[0]), stored[1], self.memory.checkout(stored[1]).ids)
+        if fit.metric.features != len(self.groups) or not np.isin(fit.ids, self.memory.ids).all():
             return None  # another program took entries away and stopped before it fitted again
-        return metric
+        return fit
 
-    def _fit(self, progress: Progress) -> Metric:
+    def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:
             raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
         metric = fit_metric(self.memory, self.groups, self.memory.task, device=self.device, progress=progress)
-        self.fitted_on, self._fitted_ids = self.memory.version, self.memory.ids
-        self._metrics[self.fitted_on] = metric
-        while len(self._metrics) > KNOWN_METRICS:
-            self._metrics.popitem(last=False)
-        self.memory.save_metric(metric.to_bytes(), fitted_on=self.fitted_on)
-        log.info("metric %s fitted on %d entries, score %.3f", metric.id, len(self._fitted_ids), metric.score)
-        return metric
+        fit = Fit(metric, self.memory.version, self.memory.ids)
+        self.memory.save_metric(metric.to_bytes(), fitted_on=fit.fitted_on)
+        log.info("metric %s fitted on %d entries, score %.3f", metric.id, len(fit.ids), metric.score)
+        self._remember(fit)
+        return fit
 
-    def _build(self, metric: Metric) -> None:
-        self._predictor = self._new(self.memory, metric)
+    def _use(self, fit: Fit) -> None:
+        """Start again with a metric: index, votes and held samples are made anew."""
+        self._predictor = self._new(self.memory, fit.metric)
+        self._remember(fit)
+
+    def _remember(self, fit: Fit) -> None:
+        """Note the metric in use at the present version."""
+        self._fit = self._fits[self.memory.version] = fit
+        self._fits.move_to_end(self.memory.version)
+        while len(self._fits) > KNOWN_FITS:
+            self._fits.popitem(last=False)
 
     def _new(self, memory: Reader, metric: Metric) -> Predictor:
         return Predictor(self.encoder, memory, metric, task=self.memory.task, device=self.device)

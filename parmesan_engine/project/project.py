@@ -309,12 +309,8 @@ class Project:
 
     def _change(self, verb) -> MemoryDelta:
         with self._lock:
-            task = self.task
             delta = verb(self._require_memory())
-            if self.task != task and self.live:
-                self.live.rebuild()
-            else:
-                self.live.follow(delta)
+            self.live.follow(delta)
             return delta
 
     def _set_task(self, task: TaskSpec) -> None:

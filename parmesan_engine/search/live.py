@@ -22,7 +22,8 @@ NEW_BLOCK = 2048  # new entries compared at a time
 class LiveSearch:
     """The k nearest entries of a fixed set of queries, kept up to date with an index.
 
-    The owner changes the index first, then tells each live search by `added` or `removed`.
+    The owner removes from the index, then calls `removed`; adds to the index, then calls `added`; never both at once, since
+    a search after a removal would already find what is about to be added.
     queries: (Q, D) unit rows on the index' device.
     """
 
