@@ -48,6 +48,7 @@ class Committer(Reader):
         self._task_at_start = task_from_json(manifest.meta_json("task"))
         novelty, lock = manifest.meta_json("novelty"), threading.RLock()
         super().__init__(Entries(), self._task_at_start, keys, coarse, novelty, manifest.epoch, lock)
+        self._closed = False
         self._owed: MemoryDelta | None = None  # commits of others that no returned delta has told of yet
         with manifest.reading():
             self._load()
@@ -189,8 +190,6 @@ class Committer(Reader):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    _closed = False
 
 
 def _delta_of(change: Change, before: str, after: str, verb: str) -> MemoryDelta:

@@ -13,7 +13,7 @@ from parmesan_engine.memory import purge
 from parmesan_engine.memory.adding import chunks_of
 from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
-from parmesan_engine.memory.commits import Committer, Plan
+from parmesan_engine.memory.commits import UNKNOWN_EPOCH, Committer, Plan
 from parmesan_engine.memory.displaced import displaced_by
 from parmesan_engine.memory.hashing import blake, digest_sum, entry_digests, origin_digest, version_of
 from parmesan_engine.memory.history import change_between, find_version
@@ -268,7 +268,7 @@ class Memory(Committer):
                     raise EmptyMemoryError("entries to unlearn", "none", "check the selection")
                 before, old = mark(self), self._entries
                 receipt = self._scrub(ids, reason, author)
-            self._known_epoch = -1
+            self._known_epoch = UNKNOWN_EPOCH
             with self._manifest.reading():
                 self._load()
             kept_texts = [

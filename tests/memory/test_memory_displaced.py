@@ -4,6 +4,7 @@ from random import Random
 
 import numpy as np
 import pytest
+
 from tests.memory.memory_model import batch, new_memory
 
 PLACES = 6
