@@ -1,0 +1,54 @@
+"""Recipes: a component's name and keywords, to JSON and back; errors say what is known."""
+
+import json
+import pickle
+
+import pytest
+
+from parmesan_engine import errors
+from parmesan_engine.errors import LimitError, ParmesanError, UnknownNameError
+from parmesan_engine.registry import Registry, recipe_of
+
+
+@pytest.fixture
+def boxes():
+    registry = Registry("box")
+
+    @registry.register("plain")
+    class Plain:
+        def __init__(self, *, size: int = 3, colors: tuple = ("red",)) -> None:
+            self.size, self.colors = size, colors
+
+    return registry
+
+
+def test_a_recipe_makes_an_equal_component_again(boxes):
+    box = boxes.build({"name": "plain", "keywords": {"size": 5}})
+    recipe = recipe_of(box)
+    assert recipe == {"name": "plain", "keywords": {"size": 5, "colors": ("red",)}}
+    again = boxes.build(json.loads(json.dumps(recipe)))
+    assert recipe_of(again)["keywords"]["size"] == 5 and boxes.names() == ["plain"]
+    assert boxes.build({"name": "plain"}).size == 3
+
+
+def test_unknown_names_and_keywords_are_named_with_what_is_known(boxes):
+    with pytest.raises(UnknownNameError, match=r"a known box \(plain\); got 'plane'"):
+        boxes.get("plane")
+    with pytest.raises(UnknownNameError, match=r"size, colors.*got depth, width"):
+        boxes.build({"name": "plain", "keywords": {"width": 1, "depth": 2, "size": 3}})
+
+
+@pytest.mark.parametrize("name", [n for n in dir(errors) if n.endswith("Error")])
+def test_every_error_has_three_parts_a_builtin_and_survives_a_process_border(name):
+    kind = getattr(errors, name)
+    error = kind("a thing", "another", "do this")
+    assert str(error) == "expected a thing; got another; do this" and isinstance(error, ParmesanError)
+    copy = pickle.loads(pickle.dumps(error))  # as worker processes send it
+    assert type(copy) is kind and str(copy) == str(error) and copy.todo == "do this"
+    if kind is not ParmesanError:
+        assert any(base.__module__ == "builtins" and base is not Exception for base in kind.__mro__[1:-3])
+
+
+def test_errors_are_caught_as_their_builtins():
+    with pytest.raises(ValueError, match="expected at most 1"):
+        raise LimitError("at most 1", "2", "take less")
