@@ -1,7 +1,11 @@
 """Fit a metric from the memory itself: maximise the leave-one-sample-out likelihood of the soft nearest-neighbour vote.
 
-After neighbourhood components analysis (Goldberger et al., NIPS 2004), with two changes: all entries of an anchor's own
-sample are left out, so what is maximised is the score on *new* samples; and weights are shrunk towards their group's.
+After neighbourhood components analysis (Goldberger et al., NIPS 2004), with three changes [ours]: all entries of an anchor's
+own sample are left out, so what is maximised is the score on *new* samples; distances are taken between lifted keys, as
+in the search; weights are shrunk towards those of their kind and scale, and the mixing of features towards none.
+
+Guarantees: the result is a pure function of the set of entries, bit for bit, on one machine and thread count; entries beyond
+MAX_ENTRIES take part by hashed content key, so time is bounded whatever the size of the memory.
 """
 
 from collections.abc import Callable
@@ -11,41 +15,42 @@ import torch
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
 from parmesan_engine.metric.frozen import Metric
+from parmesan_engine.metric.model import Model, standardise
 
-MAX_ENTRIES = 6_144  # entries that take part: bounds time and space whatever the size of the memory
-ANCHORS, STEPS, RATE = 512, 60, 0.1
-START_DISTANCE = 8.0  # mean of half the squared distance to the mean at the start, in units of the temperature
-LIFT = 1 / 8  # keys are (LIFT z, 1) / length: small enough to be Euclidean within the reach of the vote
-VOTERS = 32
-SHRINK_GROUP, SHRINK_FEATURE = 2.0, 6.0  # in entries: penalty on squared log weights is this over the number of entries
+MAX_ENTRIES = 4_096
+ANCHORS, STEPS = 384, 80
+RATE, MIXING_RATE = 0.1, 0.01
+VOTERS = 16
+# With one sample there is nothing to leave out but single entries, whose neighbours in the stroke are nearly copies of them:
+# the score is too good, so the fit is held back this many times harder.
+ONE_SAMPLE_CAUTION = 10.0
+SURE = 1e-3  # floor of a probability: one hopeless anchor must not rule the fit
 
 
 def fit(keys: np.ndarray, labels: np.ndarray, *, groups: tuple[str, ...], ties: np.ndarray, sample_codes: np.ndarray,
         kind: str = "segmentation", device: str = "cpu", progress: Callable[[float], None] | None = None) -> Metric:
-    """Fit a metric. keys: (n, D) raw features; labels: (n, L) class histograms or (n, 1) values; groups: name of the kind of
-    each feature; ties: (n,) int64 content keys; sample_codes: (n,) int, equal for entries of the same sample.
+    """Fit a metric. Raises EmptyMemoryError, ShapeError, UnknownNameError.
 
-    A pure function of the set of entries: rows are first put in an order that depends on `ties` alone, and a large memory
-    is represented by the entries whose hashed tie is smallest.
+    keys: (n, D) raw features; labels: (n, L) class histograms or (n, 1) values; groups: "kind@scale" or "kind" of each feature;
+    ties: (n,) int64 content keys; sample_codes: (n,) int, equal for entries of the same sample; progress: called with
+    the fraction done, may raise to cancel.
     """
-    keys, labels = np.asarray(keys, np.float32), np.asarray(labels, np.float32)
-    if kind not in ("segmentation", "regression"):
-        raise UnknownNameError("kind segmentation or regression", repr(kind), "correct the task of the project")
-    if len(keys) == 0:
-        raise EmptyMemoryError("at least one entry to fit a metric from", "an empty memory", "label some pixels first")
-    if keys.ndim != 2 or labels.ndim != 2 or {len(labels), len(ties), len(sample_codes)} != {len(keys)}:
-        raise ShapeError("keys (n, D), labels (n, L), ties (n,) and sample_codes (n,)",
-                         f"{keys.shape}, {labels.shape}, {np.shape(ties)}, {np.shape(sample_codes)}", "pass whole columns")
-    if len(groups) != keys.shape[1]:
-        raise ShapeError(f"{keys.shape[1]} group names, one per feature", f"{len(groups)}", "use the encoder's groups")
+    keys, labels = np.asarray(keys), np.asarray(labels)
+    _check(keys, labels, groups, ties, sample_codes, kind)
     order = content_order(ties)[:MAX_ENTRIES]
-    mean, scale = _standardise(keys[order].astype(np.float64))
+    mean, scale = standardise(keys[order].astype(np.float64))
     rows = torch.tensor((keys[order] - mean) / scale, dtype=torch.float32, device=device)
-    targets = torch.tensor(labels[order], device=device)
-    apart = torch.tensor(np.unique(sample_codes[order], return_inverse=True)[1], device=device)
-    log_weight, score = _ascend(rows, targets, apart, _group_matrix(groups, device), kind, progress)
-    weight = np.exp(log_weight.double().cpu().numpy()) / scale * LIFT
-    return Metric(mean, np.diag(weight), LIFT**2, VOTERS, score, len(keys))
+    targets = torch.tensor(labels[order], dtype=torch.float32, device=device)
+    unit = 1.0
+    if kind == "regression":
+        unit = float(labels[order].astype(np.float64).std()) or 1.0
+        targets = (targets - float(labels[order].astype(np.float64).mean())) / unit
+    codes = np.unique(np.asarray(sample_codes)[order], return_inverse=True)[1]
+    one_sample = codes.max() == 0
+    apart = torch.tensor(np.arange(len(codes)) if one_sample else codes, device=device)
+    model = Model(groups, device)
+    score = _ascend(model, rows, targets, apart, kind, ONE_SAMPLE_CAUTION if one_sample else 1.0, progress)
+    return model.freeze(mean, scale, rows, k=VOTERS, score=score * unit, fitted=len(keys))
 
 
 def content_order(ties: np.ndarray) -> np.ndarray:
@@ -56,55 +61,45 @@ def content_order(ties: np.ndarray) -> np.ndarray:
     return np.argsort(x ^ (x >> np.uint64(31)), kind="stable")
 
 
-def _standardise(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and the scale of each feature; the scale is shrunk so that few or constant entries do no harm."""
-    variance = keys.var(axis=0)
-    typical = np.median(variance) or variance.mean() or 1.0
-    variance = (len(keys) * variance + 4 * typical) / (len(keys) + 4)
-    return keys.mean(axis=0), np.sqrt(np.maximum(variance, 1e-4 * typical))
+def left_out_vote(logits: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """Return the (a, L) vote of all entries outside each anchor's own sample, from (a, n) logits."""
+    return torch.softmax(logits.masked_fill(apart[anchors, None] == apart, -1e30), dim=1) @ targets
 
 
-def _group_matrix(groups: tuple[str, ...], device: str) -> torch.Tensor:
-    """Return the (D, G) one-hot membership of features in groups."""
-    names = sorted(set(groups))
-    return torch.nn.functional.one_hot(torch.tensor([names.index(g) for g in groups], device=device), len(names)).float()
-
-
-def _ascend(rows: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, member: torch.Tensor, kind: str,
-            progress: Callable[[float], None] | None) -> tuple[torch.Tensor, float]:
-    """Climb for a fixed number of Adam steps; anchors are consecutive blocks of the content order."""
-    n, features = rows.shape
-    overall = torch.full((1,), 0.5 * float(np.log(2 * START_DISTANCE / features)), device=rows.device).requires_grad_()
-    by_group = torch.zeros(member.shape[1], device=rows.device, requires_grad=True)
-    by_feature = torch.zeros(features, device=rows.device, requires_grad=True)
-    optimiser = torch.optim.Adam([overall, by_group, by_feature], lr=RATE)
-    codes = len(torch.unique(apart))
+def _ascend(model: Model, rows: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, kind: str, caution: float,
+            progress: Callable[[float], None] | None) -> float:
+    """Climb for a fixed number of Adam steps, anchors being consecutive blocks of the content order. Return the mean
+    log-likelihood, or minus the root mean squared error, over the last anchors of one round."""
+    n = len(rows)
+    optimiser = torch.optim.Adam([{"params": model.weights, "rate": RATE}, {"params": [model.mixing], "rate": MIXING_RATE}])
+    history = []
     for step in range(STEPS):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * 0.5 * (1 + np.cos(np.pi * step / STEPS))
+            group["lr"] = group["rate"] * 0.5 * (1 + np.cos(np.pi * step / STEPS))
         anchors = (torch.arange(min(ANCHORS, n), device=rows.device) + step * ANCHORS) % n
-        log_weight = overall + member @ by_group + by_feature
-        loss = -left_out_score(rows * log_weight.exp(), targets, apart, anchors, kind, codes)
-        shrink = SHRINK_GROUP * by_group.square().sum() + SHRINK_FEATURE * by_feature.square().sum()
+        vote = left_out_vote(model.logits(rows, anchors), targets, apart, anchors)
+        if kind == "regression":
+            loss = (vote - targets[anchors]).square().mean()
+        else:
+            loss = -torch.log((vote * targets[anchors]).sum(dim=1) + SURE).mean()
         optimiser.zero_grad()
-        (loss + shrink / n).backward()
+        (loss + caution / n * model.penalty()).backward()
         optimiser.step()
+        history.append(float(loss.detach()))
         if progress is not None:
             progress((step + 1) / STEPS)
-    with torch.no_grad():
-        log_weight = overall + member @ by_group + by_feature
-        score = left_out_score(rows * log_weight.exp(), targets, apart,
-                               torch.arange(min(n, 2 * ANCHORS), device=rows.device), kind, codes)
-    return log_weight.detach(), float(score)
+    recent = float(np.mean(history[-max(1, min(STEPS // 4, n // ANCHORS)):]))
+    return -recent**0.5 if kind == "regression" else -recent
 
 
-def left_out_score(points: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, anchors: torch.Tensor, kind: str,
-                   codes: int) -> torch.Tensor:
-    """Return the mean log-likelihood (or minus the mean squared error) of the anchors' labels under the soft vote of entries
-    of other samples; of all other entries when there is one sample only."""
-    logits = points[anchors] @ points.T - 0.5 * points.square().sum(dim=1)
-    same = apart[anchors, None] == apart if codes > 1 else anchors[:, None] == torch.arange(len(points), device=points.device)
-    vote = torch.softmax(logits.masked_fill(same, -1e30), dim=1) @ targets
-    if kind == "regression":
-        return -(vote - targets[anchors]).square().mean()
-    return torch.log((vote * targets[anchors]).sum(dim=1) + 1e-3).mean()
+def _check(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], ties: np.ndarray, sample_codes: np.ndarray,
+           kind: str) -> None:
+    if kind not in ("segmentation", "regression"):
+        raise UnknownNameError("kind segmentation or regression", repr(kind), "correct the task of the project")
+    if len(keys) == 0:
+        raise EmptyMemoryError("at least one entry to fit a metric from", "an empty memory", "label some pixels first")
+    if keys.ndim != 2 or labels.ndim != 2 or {len(labels), len(ties), len(sample_codes)} != {len(keys)}:
+        raise ShapeError("keys (n, D), labels (n, L), ties (n,) and sample_codes (n,)",
+                         f"{keys.shape}, {labels.shape}, {np.shape(ties)}, {np.shape(sample_codes)}", "pass whole columns")
+    if len(groups) != keys.shape[1]:
+        raise ShapeError(f"{keys.shape[1]} group names, one per feature", f"{len(groups)}", "use the encoder's groups")
