@@ -8,7 +8,7 @@ import torch
 from parmesan_engine.encoders.octaves import Octaves, sigma_left, step_of
 from parmesan_engine.encoders.separable import Axis, derivatives, filter_axis, radius
 
-TENSOR_STEPS_PER_SIGMA = 1.0  # of the grid on which gradient products are formed; the window hides what is finer
+TENSOR_STEPS_PER_SIGMA = 1.5  # of the grid on which gradient products are formed; the window hides what is finer
 
 
 class Derivatives:

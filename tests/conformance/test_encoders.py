@@ -1,0 +1,128 @@
+"""What every registered encoder must do."""
+
+import json
+import math
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.errors import ShapeError, UnknownNameError
+from parmesan_engine.registry import recipe_of
+from parmesan_engine.types import Sample
+
+SHAPES = [(1, 1), (1, 2), (2, 333), (1, 1, 1), (1, 1, 40), (3, 37, 1), (4, 33, 50), (1, 1, 1, 1), (1, 2, 3, 2), (2, 9, 20, 7)]
+
+
+@pytest.fixture(params=ENCODERS.names())
+def encoder(request):
+    return ENCODERS.build({"name": request.param, "keywords": {}})
+
+
+def sample(shape, seed=0):
+    return Sample(np.random.default_rng(seed).integers(0, 255, shape).astype(np.uint8), "noise")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes_levels_and_groups(encoder, shape):
+    pyramid = encoder.encode(sample(shape))
+    spatial = shape[1:]
+    assert pyramid.spatial_shape == spatial
+    assert len(pyramid.levels) >= 3
+    assert len(pyramid.groups) == encoder.channels_of(shape[0], len(spatial))
+    assert pyramid.groups == tuple(encoder.groups_of(shape[0], len(spatial)))
+    for level in pyramid.levels:
+        assert level.keys.shape == (math.prod(level.grid), len(pyramid.groups))
+        assert level.keys.dtype == torch.float32
+        assert level.keys.is_contiguous()
+        assert torch.isfinite(level.keys).all()
+        assert level.grid == tuple(-(-n // s) for n, s in zip(spatial, level.stride, strict=True))
+
+
+def test_coarse_levels_are_means_of_their_nodes(encoder):
+    pyramid = encoder.encode(sample((1, 53, 70)))
+    fine = pyramid.levels[0].keys.numpy()
+    for number in (1, 2):
+        parents, coarse = pyramid.parents(number), pyramid.levels[number].keys.numpy()
+        counts = np.bincount(parents, minlength=len(coarse))
+        assert (counts > 0).all()
+        sums = np.zeros(coarse.shape)
+        np.add.at(sums, parents, fine)
+        np.testing.assert_allclose(coarse, sums / counts[:, None], atol=1e-4)
+
+
+def test_deterministic_also_from_two_threads(encoder):
+    images = [sample((3, 64, 64), seed) for seed in range(2)]
+    alone = [encoder.encode(image).levels[0].keys for image in images]
+    together: dict[int, torch.Tensor] = {}
+    threads = [threading.Thread(target=lambda i=i: together.update({i: encoder.encode(images[i]).levels[0].keys}))
+               for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(alone[i], together[i]) for i in range(2))
+
+
+def test_leaves_the_callers_torch_as_it_was(encoder):
+    before = torch.get_num_threads()
+    with torch.inference_mode():
+        encoder.encode(sample((1, 20, 20)))
+    assert encoder.encode(sample((1, 20, 20))).levels[0].keys.requires_grad is False
+    assert torch.get_num_threads() == before
+
+
+def test_stride_is_chosen_by_size(encoder):
+    assert encoder.encode(sample((1, 256, 256))).levels[0].stride == (1, 1)
+    assert encoder.encode(sample((1, 257, 256))).levels[0].stride == (2, 2)
+    assert encoder.encode(sample((1, 30, 40)), stride=(1, 4)).levels[0].grid == (30, 10)
+
+
+@pytest.mark.parametrize("stride", [0, -1, (2,), (1, 2, 3)])
+def test_bad_stride(encoder, stride):
+    with pytest.raises(ShapeError, match="stride"):
+        encoder.encode(sample((1, 8, 8)), stride=stride)
+
+
+def test_progress_rises_to_one_and_can_cancel(encoder):
+    seen = []
+    encoder.encode(sample((1, 64, 64)), progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+    class CancelledError(Exception):
+        pass
+
+    def stop(fraction):
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        encoder.encode(sample((1, 64, 64)), progress=stop)
+    assert torch.isfinite(encoder.encode(sample((1, 8, 8))).levels[0].keys).all()  # workers survive
+
+
+def test_recipe_survives_json(encoder):
+    recipe = json.loads(json.dumps(recipe_of(encoder)))
+    image = sample((3, 25, 31))
+    again = ENCODERS.build(recipe)
+    assert json.loads(json.dumps(recipe_of(again))) == recipe
+    assert torch.equal(again.encode(image).levels[0].keys, encoder.encode(image).levels[0].keys)
+
+
+def test_unknown_names():
+    with pytest.raises(UnknownNameError, match="filter_bank"):
+        ENCODERS.build({"name": "filter_bonk", "keywords": {}})
+
+
+@pytest.mark.parametrize("shape", [(1, 2000), (3, 120, 90), (1, 20, 30, 25)])
+def test_cuda_equals_cpu(encoder, shape):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    recipe = recipe_of(encoder)
+    recipe["keywords"]["device"] = "cuda"
+    image = sample(shape)
+    keys = ENCODERS.build(recipe).encode(image).levels[0].keys
+    assert keys.is_cuda
+    torch.testing.assert_close(keys.cpu(), encoder.encode(image).levels[0].keys, atol=2e-3, rtol=2e-3)
