@@ -90,16 +90,17 @@ class Predictor:
 
     def apply(self, delta: MemoryDelta) -> int:
         """Take up a change of the memory in the index and in every held sample; return how many nodes changed."""
-        added, removed, modified = (torch.tensor(ids, device=self.device) for ids in (delta.added, delta.removed, delta.modified))
-        self.index.remove(removed)
-        self.tables.drop(removed)
-        shrunk = [state.live.removed(removed) for state in self.states.values()]  # before anything new is in the index
-        self._enter(delta.added)
-        keys, ties = self.index.lookup(added)
-        self._tabulate(delta.modified)
+        gone, come = (np.concatenate([ids, delta.modified]) for ids in (delta.removed, delta.added))  # a new label, a new tie
+        left = torch.tensor(gone, device=self.device)
+        self.index.remove(left)
+        self.tables.drop(left)
+        shrunk = [state.live.removed(left) for state in self.states.values()]  # before anything new is in the index
+        self._enter(come)
+        entered = torch.tensor(come, device=self.device)
+        keys, ties = self.index.lookup(entered)
         total = 0
         for state, rows in zip(self.states.values(), shrunk, strict=True):
-            changed = torch.unique(torch.cat([rows, state.live.added(added, keys, ties), state.live.rows_with(modified)]))
+            changed = torch.unique(torch.cat([rows, state.live.added(entered, keys, ties)]))
             self._answer(state, changed)
             state.changed = len(changed)
             total += len(changed)
@@ -167,7 +168,7 @@ class Predictor:
         shares = votes(neighbors, self.tables.weights, self.metric.tau)
         answers = transfer(neighbors, shares, self.tables.labels)
         state.answers[rows] = answers
-        state.nearest[rows] = neighbors.distances[:, 0]
+        state.nearest[rows] = neighbors.distances[:, 0].masked_fill(~shares.any(1), torch.inf)  # nobody has a voice
         if self.task.kind == "segmentation":
             state.conflict[rows] = conflict(answers)
         else:

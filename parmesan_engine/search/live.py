@@ -42,12 +42,6 @@ class LiveSearch:
         """Return a copy of the (n, k) current neighbours of some queries."""
         return Neighbors(self._lists.distances[rows, : self.k], self._lists.ids[rows, : self.k])
 
-    def rows_with(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the queries that have one of `ids` among their k nearest."""
-        if len(ids) == 0:
-            return ids
-        return self._marks(ids)[self.neighbors.ids].any(1).nonzero().flatten()
-
     def added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
         """Take up new entries; return the rows whose lists changed."""
         changed = [torch.empty(0, dtype=torch.int64, device=self.queries.device)]

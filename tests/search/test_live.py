@@ -114,16 +114,6 @@ def test_every_list_keeps_its_promise():
             assert set(everything.ids[row, inside[row]].tolist()) <= set(lists.ids[row].tolist())
 
 
-def test_rows_with_names_the_queries_that_use_an_entry():
-    bench = Bench(9, k=4)
-    bench.add(60)
-    entry = bench.most_used(1)
-    expected = (bench.live.neighbors.ids == entry).any(1).nonzero().flatten()
-    assert bench.live.rows_with(entry).tolist() == expected.tolist() and len(expected)
-    assert bench.live.rows_with(torch.tensor([10_000])).tolist() == []
-    assert len(bench.live.rows_with(torch.empty(0, dtype=torch.int64))) == 0
-
-
 def test_rows_are_copies():
     bench = Bench(10, k=2)
     bench.add(20)
