@@ -52,7 +52,8 @@ class Project:
         self._lock = threading.RLock()
         self._description = read_description(self.path)
         self.name = self._description["name"]
-        self.encoder = ENCODERS.build(self._description["encoder"])
+        recipe = self._description["encoder"]  # where to compute is this machine's choice, not the project's
+        self.encoder = ENCODERS.build({**recipe, "keywords": {**recipe["keywords"], "device": device}})
         self.store = SampleStore(self.path / "samples")
         self.memory: Memory | None = None
         self.live: Live | None = None
