@@ -24,7 +24,9 @@ def forget(memory: Memory, *, source: str | None, sample: str | None, author: st
     given = {name: value for name, value in conditions.items() if value is not None}
     if not given and ids is None:
         raise FormatError("a source, sample, author, time, gesture or ids to forget", "nothing", "say what to forget")
-    chosen = memory.select(**given, removed=purge) if given else np.asarray(ids, np.int64)
+    chosen = memory.select(**given, removed=purge) if given else np.unique(np.asarray(ids, np.int64))
+    if given and ids is not None:
+        chosen = np.intersect1d(chosen, ids)
     if len(chosen) == 0:
         raise UnknownNameError("examples to forget", f"none with {given or 'these ids'}", "look at the Memory page or `history`")
     stored = chosen[memory.is_stored(chosen)]
