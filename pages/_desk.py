@@ -15,6 +15,7 @@ from pages.components.canvas import Courier
 from pages.components.messages import Ledger, Log, is_count, parse_log
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ParmesanError, UnknownNameError, VersionError
 from parmesan_engine.gestures import Stroke
+from parmesan_engine.insight import Explanation
 from parmesan_engine.project import Project
 from parmesan_engine.types import Prediction
 
@@ -47,6 +48,7 @@ class Desk:
     ledger: Ledger = field(default_factory=Ledger)
     acts: Ledger = field(default_factory=Ledger)
     held: tuple[Any, Prediction] | None = None
+    explained: tuple[Any, Explanation] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -127,6 +129,18 @@ def predict(desk: Desk, project: Project) -> Prediction | None:
                 desk.milliseconds += 1000 * (time.perf_counter() - start)
                 desk.changed = desk.held[1].changed_nodes
         return desk.held[1]
+
+
+def explain(desk: Desk, project: Project, prediction: Prediction | None) -> Explanation | None:
+    """Return why the clicked pixel of the chosen sample got its answer; None without a click, in the past, or from an empty memory."""
+    at = desk.clicked.get(desk.sample)
+    if at is None or prediction is None or desk.seq is not None:
+        return None
+    with desk.lock:
+        key = (desk.sample, at, desk.held and desk.held[0])
+        if desk.explained is None or desk.explained[0] != key:
+            desk.explained = (key, project.explain(desk.sample, at))
+        return desk.explained[1]
 
 
 def past_version(desk: Desk, project: Project) -> str | None:

@@ -15,7 +15,7 @@ GROUPS = ("Source", "Sample", "Stroke", "Class", "Author")
 _COLUMN = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Class": "label", "Author": "author"}
 _COLORS = {"add": "#0e7490", "remove": "#c2410c", "unlearn": "#b91c1c", "undo": "#64748b", "redo": "#64748b", "restore": "#7e22ce",
            "modify": "#a16207", "set_task": "#4d7c0f", "create": "#94a3b8"}
-GALLERY = 28
+GALLERY = 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def timeline(records: list[VersionRecord], dark: bool) -> go.Figure:
                   for _, record in chosen],
             hovertemplate="version %{x} · %{y:,} examples<br>%{text}<extra>" + VERBS.get(verb, verb) + "</extra>")
     figure.update_layout(
-        height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.18, "x": 0},
+        height=210, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.18, "x": 0},
         xaxis={"title": "version", "tickformat": "d"}, yaxis={"title": "examples", "rangemode": "tozero"})
     return figure
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from pages._desk import Desk
+from pages._scene import value_range
+from parmesan_engine import render
 from parmesan_engine.insight import Explanation, NeighborInfo
 from parmesan_engine.project import Project, SampleRecord
 from parmesan_engine.types import Prediction
@@ -69,7 +71,9 @@ def label_name(project: Project, label: float) -> str:
 
 
 def label_color(project: Project, label: float, prediction: Prediction | None) -> str:
-    """Return a CSS colour; grey for values, which have no colour of their own."""
+    """Return a CSS colour: of the class, or of the value as the canvas draws it; grey where there is none."""
+    if project.task.kind == "regression" and prediction is not None:
+        return css(render.values_rgb(np.array([[label]]), value_range(project, prediction))[0, 0])
     if project.task.kind == "regression" or not 0 <= label < len(project.task.colors):
         return "#64748b"
     return css(project.task.colors[int(label)])

@@ -53,7 +53,9 @@ def _maps(desk: Desk, project: Project, record: SampleRecord, plane: tuple[int, 
         return array if plane is None else array.take(plane[1], axis=plane[0])
 
     state = f"{record.id}{at}-{project.version[:12]}"
-    maps = {"painted": Part(state, lambda: _codes_blob(cut(project.painted(record.id))))}
+    maps = {}
+    if desk.seq is None:  # what was painted is known of the present only
+        maps["painted"] = Part(state, lambda: _codes_blob(cut(project.painted(record.id))))
     if prediction is None:
         return maps
     state = f"{record.id}{at}-{prediction.version[:12]}-{str(prediction.metric)[:12]}"

@@ -28,7 +28,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
         left, right = st.columns([5, 1], gap="xsmall", vertical_alignment="bottom")
         with left:
             chosen = st.selectbox("Project", names, index=names.index(desk.project), format_func=shelf.title, key=f"project-{desk.jumps}")
-        with right, st.popover("", icon=":material/add:", help="New project"):
+        with right, st.popover("", icon=":material/add:", help="New project", key=f"new-{desk.jumps}"):
             _new_project(desk)
         if chosen != desk.project:
             desk.project, desk.seq, desk.error = chosen, None, None
@@ -47,7 +47,6 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
 def _samples(desk: Desk, project: Project) -> None:
     records = {record.id: record for record in project.samples()}
     if not records:
-        st.info("No samples yet: add a picture, volume or signal below.", icon=":material/add_photo_alternate:")
         return
     if desk.sample not in records:
         desk.choose(next(iter(records)))
@@ -127,21 +126,26 @@ def _attempt(desk: Desk, change) -> None:
 
 
 def _new_project(desk: Desk) -> None:
-    with st.form("new-project", border=False):
-        name = st.text_input("Name", max_chars=60)
-        kind = st.segmented_control("Predict", ["classes", "values"], default="classes")
-        classes = st.text_input("Classes, separated by commas", "background, object")
-        unit = st.text_input("Unit of the values", placeholder="mm")
-        novelty = st.slider("Keep only examples that are new by", 0.0, 0.2, 0.0, 0.005, format="%.3f",
-                            help="0 keeps all. A larger value leaves out examples that the memory already explains.")
-        if st.form_submit_button("Create", type="primary", width="stretch"):
-            try:
-                desk.project = _state.shelf().create(name, make_task(kind, classes, unit), novelty)
-                desk.seq, desk.error = None, None
-            except ParmesanError as error:
-                desk.error = error
-            desk.jumps += 1
-            st.rerun()
+    def key(name: str) -> str:
+        return f"new-{name}-{desk.jumps}"
+
+    name = st.text_input("Project name", max_chars=60, key=key("name"))
+    kind = st.segmented_control("Predict", ["classes", "values"], default="classes", key=key("kind"))
+    classes = unit = ""
+    if kind == "values":
+        unit = st.text_input("Unit", placeholder="mm", max_chars=20, key=key("unit"))
+    else:
+        classes = st.text_input("Classes, separated by commas", "background, object", key=key("classes"))
+    novelty = st.slider("Keep only examples that are new by", 0.0, 0.2, 0.0, 0.005, format="%.3f", key=key("novelty"),
+                        help="0 keeps all. A larger value leaves out examples that the memory already explains.")
+    if st.button("Create", type="primary", width="stretch", key=key("create")):
+        try:
+            desk.project = _state.shelf().create(name, make_task(kind, classes, unit), novelty)
+            desk.seq, desk.error = None, None
+        except ParmesanError as error:
+            desk.error = error
+        desk.jumps += 1
+        st.rerun()
 
 
 def make_task(kind: str | None, classes: str, unit: str) -> TaskSpec:

@@ -3,7 +3,7 @@
 import base64
 import getpass
 import io
-import threading
+import logging
 from typing import Any
 
 import streamlit as st
@@ -12,6 +12,9 @@ from PIL import Image
 from pages._desk import Desk
 from pages._shelf import Shelf, home
 from parmesan_engine import render
+from parmesan_engine.errors import ParmesanError
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL = 120  # pixels, shown at 60: crisp on dense screens
 
@@ -23,10 +26,13 @@ def shelf() -> Shelf:
 
 
 def warm() -> None:
-    """Open the projects and predict once, so that the first browser does not wait for it."""
-    opened = shelf()
-    project = opened.project(opened.names()[0])
-    project.predict(project.samples()[0].id)
+    """Open the projects and predict once, so that the first browser does not wait for it. A damaged project must not stop the start."""
+    try:
+        opened = shelf()
+        project = opened.project(opened.names()[0])
+        project.predict(project.samples()[0].id)
+    except ParmesanError as error:
+        log.warning("the first project is not ready: %s", error)
 
 
 def desk() -> Desk:
@@ -71,7 +77,3 @@ def thumbnail(project: str, sample_id: str, at: tuple[int, ...]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=86, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def session_lock() -> threading.RLock:
-    return desk().lock

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages import _state
-from pages._desk import Desk, predict, take_acts, take_canvas, take_view
+from pages._desk import Desk, explain, predict, take_acts, take_canvas, take_view
 from pages._panel import panel
 from pages._scene import build_scene
 from pages._sidebar import sidebar
@@ -33,12 +33,11 @@ def surface(desk: Desk, project: Project) -> None:
         scene = build_scene(desk, project, record, project.read_sample(record.id), prediction)
         with left:
             canvas(desk.courier.pack(scene), key="canvas", on_log=_ignore, on_view=_ignore)
-        at = desk.clicked.get(record.id)
-        explanation = project.explain(record.id, at) if at is not None and prediction is not None and desk.seq is None else None
         with right:
             if desk.error is not None:
                 show_error(desk.error)
-            data = panel(desk, project, record, prediction, explanation, lambda i, a: _state.thumbnail(desk.project, i, a))
+            reasons = explain(desk, project, prediction)
+            data = panel(desk, project, record, prediction, reasons, lambda sample, at: _state.thumbnail(desk.project, sample, at))
             why(data, key="why", on_acts=_ignore)
 
 
@@ -46,8 +45,8 @@ with border():
     here = _state.desk()
     chosen = sidebar(here)
     if here.sample is None:
-        st.subheader("Add a first sample")
-        st.write("Open **Add samples** in the sidebar and drop a picture, a volume or a signal there.")
+        st.html('<div class="first"><b>Add a first sample</b>Drop a picture, a volume or a signal on <i>Add samples</i> in the sidebar: '
+                "PNG, JPEG, TIFF, NIfTI, npy or CSV.</div>")
         if here.error is not None:
             show_error(here.error)
     else:

@@ -75,7 +75,7 @@ def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row
     most = max(row.count for row in rows)
     table = [{group: row.title, "Examples": row.count, "Holds": row.classes, "Last": row.last} for row in rows]
     event = st.dataframe(
-        table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows-{group}-{project.version}", height=318,
+        table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows-{group}-{project.version}", height=300,
         column_config={"Examples": st.column_config.ProgressColumn(format="%d", min_value=0, max_value=most, width="small"),
                        "Last": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width="small")})
     picked = event["selection"]["rows"]
@@ -83,8 +83,8 @@ def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row
 
 
 def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _ledger.Row) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(f'<div class="chosen"><b>{row.count:,} example{"s" if row.count != 1 else ""}</b> {html.escape(row.title)}</div>')
+    st.html(f'<div class="chosen"><b>{row.count:,} example{"s" if row.count != 1 else ""}</b> {html.escape(row.title)}</div>')
+    with st.container(horizontal=True):
         if st.button("Remove", icon=":material/delete:", help=_HELP):
             _forget(desk, project, _ledger.forget_arguments(overview, group, row), purge=False)
         if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):

@@ -204,6 +204,7 @@ class Studio {
   table(name) {
     if (name === "conflict") return lookup([[234, 88, 12]], "doubt");
     if (name === "novelty") return lookup([[126, 34, 206]], "doubt");
+    if (name === "painted" && this.header.task.kind === "regression") return lookup([[255, 255, 255]], "codes"); // where, not which value
     return lookup(this.header.task.kind === "regression" ? this.header.task.palette : this.header.task.colors, "codes");
   }
   acknowledge(seq) {
@@ -226,7 +227,7 @@ class Studio {
   }
   report() { // what tests, and people with developer tools, read
     const { dataset } = this.root, { header, surface } = this;
-    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", dims: header.dims });
+    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", dims: header.dims, bytes: this.args.data.length });
     for (const name of ["prediction", "painted"]) dataset[name] = surface.maps[name] ? fingerprint(surface.maps[name].codes) : "";
   }
   draw() {

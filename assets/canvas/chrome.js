@@ -130,7 +130,7 @@ class Chrome {
     }));
     this.root.querySelector(".value").hidden = !values;
     box.hidden = values;
-    this.out("unit").textContent = task.unit || "";
+    if (values) this.legend(task);
     this.slices();
     this.history();
     this.status();
@@ -138,6 +138,12 @@ class Chrome {
     past.hidden = !header.past;
     this.out("past").textContent = header.past || "";
     this.act("restore").hidden = this.act("now").hidden = !header.past;
+  }
+  legend({ unit, range, palette }) {
+    this.out("unit").textContent = unit || "";
+    for (const [name, value] of [["low", range[0]], ["high", range[1]]]) this.out(name).textContent = String(+value.toPrecision(4));
+    const steps = Array.from({ length: 9 }, (_, i) => css(palette[Math.round((254 * i) / 8)]));
+    this.root.querySelector(".legend i").style.background = `linear-gradient(to right, ${steps.join(",")})`;
   }
   slices() {
     const { plane } = this.studio.header, row = this.root.querySelector(".plane");

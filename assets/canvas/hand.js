@@ -14,6 +14,7 @@ class Hand {
     on("pointerleave", (e) => { if (!this.pointers.size) { this.cursor = null; host.hover(null); host.redraw(); } });
     on("dblclick", () => this.close());
     on("contextmenu", (e) => e.preventDefault());
+    on("mousedown", (e) => e.preventDefault()); // no text selection from a drag, no scrolling from the middle button
     on("wheel", (e) => this.wheel(e), { passive: false });
   }
   device(event) {
