@@ -4,14 +4,16 @@ After neighbourhood components analysis (Goldberger et al., NIPS 2004), with thr
 own sample are left out, so what is maximised is the score on *new* samples; distances are taken between lifted keys, as
 in the search; weights are shrunk towards those of their kind and scale, and the mixing of features towards none.
 
-Guarantees: the result is a pure function of the set of entries, bit for bit, on one machine and thread count; entries beyond
-MAX_ENTRIES take part by hashed content key, so time is bounded whatever the size of the memory.
+The result is a pure function of the set of entries, bit for bit whatever the number of threads, on one kind of processor and
+version of NumPy. Entries beyond MAX_ENTRIES take part by hashed content key, so time is bounded whatever the size of the
+memory. It runs on one CPU thread always: a fit in the background must not stall the strokes in the foreground.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
 from parmesan_engine.metric.frozen import Metric
@@ -19,16 +21,18 @@ from parmesan_engine.metric.model import Model, standardise
 
 MAX_ENTRIES = 4_096
 ANCHORS, STEPS = 384, 80
-RATE, MIXING_RATE = 0.1, 0.01
+RATE, RATES = 0.1, {"mixing": 0.01}
+LAST = 10  # steps whose losses give the score
 VOTERS = 16
 # With one sample there is nothing to leave out but single entries, whose neighbours in the stroke are nearly copies of them:
 # the score is too good, so the fit is held back this many times harder.
 ONE_SAMPLE_CAUTION = 10.0
+_one_thread = threading.Lock()  # sums must not be split by the number of threads, which is a setting of the whole process
 SURE = 1e-3  # floor of a probability: one hopeless anchor must not rule the fit
 
 
 def fit(keys: np.ndarray, labels: np.ndarray, *, groups: tuple[str, ...], ties: np.ndarray, sample_codes: np.ndarray,
-        kind: str = "segmentation", device: str = "cpu", progress: Callable[[float], None] | None = None) -> Metric:
+        kind: str = "segmentation", progress: Callable[[float], None] | None = None) -> Metric:
     """Fit a metric. Raises EmptyMemoryError, ShapeError, UnknownNameError.
 
     keys: (n, D) raw features; labels: (n, L) class histograms or (n, 1) values; groups: "kind@scale" or "kind" of each feature;
@@ -38,19 +42,25 @@ def fit(keys: np.ndarray, labels: np.ndarray, *, groups: tuple[str, ...], ties: 
     keys, labels = np.asarray(keys), np.asarray(labels)
     _check(keys, labels, groups, ties, sample_codes, kind)
     order = content_order(ties)[:MAX_ENTRIES]
-    mean, scale = standardise(keys[order].astype(np.float64))
-    rows = torch.tensor((keys[order] - mean) / scale, dtype=torch.float32, device=device)
-    targets = torch.tensor(labels[order], dtype=torch.float32, device=device)
+    keys, labels = keys[order].astype(np.float64), labels[order].astype(np.float64)
+    with _one_thread, threadpool_limits(1, user_api="blas"):
+        return _fit(keys, labels, groups, np.unique(np.asarray(sample_codes)[order], return_inverse=True)[1],
+                    kind == "regression", len(ties), progress)
+
+
+def _fit(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], codes: np.ndarray, regression: bool, fitted: int,
+         progress: Callable[[float], None] | None) -> Metric:
+    mean, scale = standardise(keys)
+    rows = ((keys - mean) / scale).astype(np.float32)
     unit = 1.0
-    if kind == "regression":
-        unit = float(labels[order].astype(np.float64).std()) or 1.0
-        targets = (targets - float(labels[order].astype(np.float64).mean())) / unit
-    codes = np.unique(np.asarray(sample_codes)[order], return_inverse=True)[1]
+    if regression:
+        unit = float(labels.std()) or 1.0
+        labels = (labels - labels.mean()) / unit
     one_sample = codes.max() == 0
-    apart = torch.tensor(np.arange(len(codes)) if one_sample else codes, device=device)
-    model = Model(groups, device)
-    score = _ascend(model, rows, targets, apart, kind, ONE_SAMPLE_CAUTION if one_sample else 1.0, progress)
-    return model.freeze(mean, scale, rows, k=VOTERS, score=score * unit, fitted=len(keys))
+    model = Model(groups)
+    score = _ascend(model, rows, labels.astype(np.float32), np.arange(len(codes)) if one_sample else codes,
+                    squared_error if regression else surprise, ONE_SAMPLE_CAUTION if one_sample else 1.0, progress)
+    return model.freeze(mean, scale, rows, k=VOTERS, score=unit * score, fitted=fitted)
 
 
 def content_order(ties: np.ndarray) -> np.ndarray:
@@ -61,35 +71,42 @@ def content_order(ties: np.ndarray) -> np.ndarray:
     return np.argsort(x ^ (x >> np.uint64(31)), kind="stable")
 
 
-def left_out_vote(logits: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-    """Return the (a, L) vote of all entries outside each anchor's own sample, from (a, n) logits."""
-    return torch.softmax(logits.masked_fill(apart[anchors, None] == apart, -1e30), dim=1) @ targets
+def surprise(vote: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean negative log-likelihood of (a, L) class histograms, and its gradient by the (a, L) vote."""
+    likely = (vote * targets).sum(axis=1, keepdims=True) + np.float32(SURE)
+    return -float(np.log(likely).mean()), -targets / likely / len(vote)
 
 
-def _ascend(model: Model, rows: torch.Tensor, targets: torch.Tensor, apart: torch.Tensor, kind: str, caution: float,
+def squared_error(vote: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean squared error and its gradient by the vote."""
+    error = vote - targets
+    return float(np.square(error).mean()), 2 * error / error.size
+
+
+def _ascend(model: Model, rows: np.ndarray, targets: np.ndarray, apart: np.ndarray, loss_of_vote: Callable, caution: float,
             progress: Callable[[float], None] | None) -> float:
     """Climb for a fixed number of Adam steps, anchors being consecutive blocks of the content order. Return the mean
-    log-likelihood, or minus the root mean squared error, over the last anchors of one round."""
+    log-likelihood, or minus the root mean squared error, over the anchors of the last steps."""
     n = len(rows)
-    optimiser = torch.optim.Adam([{"params": model.weights, "rate": RATE}, {"params": [model.mixing], "rate": MIXING_RATE}])
-    history = []
+    first = {name: np.zeros_like(value) for name, value in model.values.items()}
+    second = {name: np.zeros_like(value) for name, value in model.values.items()}
+    losses = []
     for step in range(STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * 0.5 * (1 + np.cos(np.pi * step / STEPS))
-        anchors = (torch.arange(min(ANCHORS, n), device=rows.device) + step * ANCHORS) % n
-        vote = left_out_vote(model.logits(rows, anchors), targets, apart, anchors)
-        if kind == "regression":
-            loss = (vote - targets[anchors]).square().mean()
-        else:
-            loss = -torch.log((vote * targets[anchors]).sum(dim=1) + SURE).mean()
-        optimiser.zero_grad()
-        (loss + caution / n * model.penalty()).backward()
-        optimiser.step()
-        history.append(float(loss.detach()))
+        anchors = (np.arange(min(ANCHORS, n)) + step * ANCHORS) % n
+        loss, gradient = model.loss_and_gradient(rows, targets, apart, anchors, loss_of_vote)
+        price = model.penalty_gradient()
+        rate = 0.5 * (1 + np.cos(np.pi * step / STEPS))
+        for name, value in model.values.items():
+            slope = gradient[name] + caution / n * price[name]
+            first[name] = 0.9 * first[name] + 0.1 * slope
+            second[name] = 0.999 * second[name] + 0.001 * np.square(slope)
+            length = np.sqrt(second[name] / (1 - 0.999 ** (step + 1))) + 1e-8
+            value -= (rate * RATES.get(name, RATE) * first[name] / (1 - 0.9 ** (step + 1)) / length).astype(value.dtype)
+        losses.append(loss)
         if progress is not None:
             progress((step + 1) / STEPS)
-    recent = float(np.mean(history[-max(1, min(STEPS // 4, n // ANCHORS)):]))
-    return -recent**0.5 if kind == "regression" else -recent
+    recent = float(np.mean(losses[-LAST:]))
+    return -(recent**0.5) if loss_of_vote is squared_error else -recent
 
 
 def _check(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], ties: np.ndarray, sample_codes: np.ndarray,

@@ -10,7 +10,7 @@ from parmesan_engine.metric.fitting import MAX_ENTRIES, content_order
 from parmesan_engine.types import TaskSpec
 
 
-def fit_metric(memory: Reader, groups: tuple[str, ...], task: TaskSpec, *, device: str = "cpu",
+def fit_metric(memory: Reader, groups: tuple[str, ...], task: TaskSpec, *,
                progress: Callable[[float], None] | None = None) -> Metric:
     """Return the metric of the current entries: the same for the same set of entries, whatever their order.
 
@@ -21,4 +21,4 @@ def fit_metric(memory: Reader, groups: tuple[str, ...], task: TaskSpec, *, devic
     everything = memory.columns()
     samples = everything.sample[np.searchsorted(everything.ids, ids)]
     return fit(memory.keys(ids), memory.labels(ids), groups=groups, ties=memory.ties(ids), sample_codes=samples,
-               kind=task.kind, device=device, progress=progress)
+               kind=task.kind, progress=progress)

@@ -176,7 +176,7 @@ class Live:
     def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:
             raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
-        metric = fit_metric(self.memory, self.groups, self.memory.task, device=self.device, progress=progress)
+        metric = fit_metric(self.memory, self.groups, self.memory.task, progress=progress)
         fit = Fit(metric, self.memory.version, self.memory.ids)
         self.memory.save_metric(metric.to_bytes(), fitted_on=fit.fitted_on)
         log.info("metric %s fitted on %d entries, score %.3f", metric.id, len(fit.ids), metric.score)

@@ -1,11 +1,16 @@
 """The metric is a pure function of the set of entries, finds the features that count, and survives poor memories."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.metric import Metric, fit
+from parmesan_engine.metric.fitting import squared_error, surprise
+from parmesan_engine.metric.model import Model
 
 
 def entries(n=600, features=6, samples=8, classes=3, seed=0):
@@ -26,6 +31,41 @@ def test_row_order_changes_no_bit():
     shuffled = reordered(e, np.random.default_rng(1).permutation(len(e["keys"])))
     shuffled["sample_codes"] = 100 - shuffled["sample_codes"]  # names of samples do not matter, only which are equal
     assert fit(**e).to_bytes() == fit(**shuffled).to_bytes()
+
+
+def test_number_of_threads_changes_no_bit():
+    e = entries(n=3000, features=20)
+    with threadpool_limits(1):
+        one = fit(**e)
+    with threadpool_limits(2):
+        assert fit(**e).to_bytes() == one.to_bytes()
+
+
+def test_written_gradient_equals_finite_differences():
+    rng = np.random.default_rng(0)
+    model = Model(("a@1", "a@2", "b@1", "c"), np.float64)
+    for value in model.values.values():
+        value += rng.normal(size=value.shape) * 0.3
+    rows, apart, anchors = rng.normal(size=(30, 4)), rng.integers(0, 3, 30), np.arange(5, 15)
+    targets = np.eye(2)[rng.integers(0, 2, 30)]
+    for loss_of_vote in (surprise, squared_error):
+        _, gradient = model.loss_and_gradient(rows, targets, apart, anchors, loss_of_vote)
+        for name, value in model.values.items():
+            at = np.unravel_index(rng.integers(value.size), value.shape)
+            losses = []
+            for nudge in (1e-5, -2e-5):
+                value[at] += nudge
+                losses.append(model.loss_and_gradient(rows, targets, apart, anchors, loss_of_vote)[0])
+            value[at] += 1e-5
+            assert gradient[name][at] == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-4, abs=1e-8), name
+
+
+def test_large_memories_are_bounded_and_still_ordered_by_content():
+    e = entries(n=20_000, features=8)
+    start = time.process_time()
+    metric = fit(**e)
+    assert time.process_time() - start < 5 and metric.fitted == 20_000
+    assert fit(**reordered(e, np.arange(20_000)[::-1])).id == metric.id
 
 
 def test_the_feature_that_decides_gets_the_weight():
