@@ -22,16 +22,16 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Return the description of a project folder. Raises FormatError, VersionError."""
     try:
         description = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        number = int(description["format"])
-        missing = {"name", "task", "encoder", "novelty"} - set(description)
+        if (number := int(description["format"])) > FORMAT:
+            raise VersionError(f"a project of format {FORMAT} or older", f"format {number}", "update PARMESAN Studio")
+        task_of(description)
+        recipe, _, _ = description["encoder"], description["name"], float(description["novelty"])
+        if not isinstance(recipe["name"], str) or not isinstance(recipe["keywords"], dict):
+            raise TypeError("an encoder without a name")
     except FileNotFoundError as error:
         raise FormatError("a project folder", f"{folder}, which has no {FILE_NAME}", "create the project first") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"a readable {FILE_NAME}", str(error), "restore it from a backup") from error
-    if number > FORMAT:
-        raise VersionError(f"a project of format {FORMAT} or older", f"format {number}", "update PARMESAN Studio")
-    if missing:
-        raise FormatError(f"{', '.join(sorted(missing))} in {FILE_NAME}", "nothing", "restore it from a backup")
+        raise FormatError(f"a readable {FILE_NAME}", f"{type(error).__name__}: {error}", "restore it from a backup") from error
     return description
 
 

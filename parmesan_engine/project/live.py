@@ -73,9 +73,12 @@ class Live:
     def predictor(self, progress: Progress = None) -> Predictor:
         """Return the predictor of the current version; fits a metric if there is none. Raises EmptyMemoryError."""
         if self._predictor is None:
-            self._use(self._stored_fit() or self._new_fit(progress))
-            if self._outgrown():
-                self.refit(progress)
+            if known := self._known_fit():
+                self._return_to(known)
+            else:
+                self._use(self._stored_fit() or self._new_fit(progress))
+                if self._outgrown():
+                    self.refit(progress)
         return self._predictor
 
     def predict(self, sample_id: str, progress: Progress = None) -> Prediction:
@@ -117,12 +120,11 @@ class Live:
             self._erase()
         if self._predictor is None:
             return
-        known = self._fits.get(delta.after)
+        known = self._known_fit()
         if len(self.memory) == 0:
             self._predictor = None
-        elif known and known.metric.id != self._fit.metric.id and np.isin(known.ids, self.memory.ids).all():
-            self._use(known)
-            self.memory.save_metric(known.metric.to_bytes(), fitted_on=known.fitted_on)
+        elif known and known.metric.id != self._fit.metric.id:
+            self._return_to(known)
         elif np.isin(delta.removed, self._fit.ids).any() or self._outgrown():
             self.refit()
         elif self.memory.task.label_dim < self._predictor.task.label_dim:
@@ -163,6 +165,15 @@ class Live:
             while len(predictor.states) > HELD_STATES:
                 predictor.states.pop(next(iter(predictor.states)))
         return predictor.predict(sample_id)
+
+    def _known_fit(self) -> Fit | None:
+        """Return what was in use when the memory was at this version before."""
+        fit = self._fits.get(self.memory.version)
+        return fit if fit and np.isin(fit.ids, self.memory.ids).all() else None
+
+    def _return_to(self, fit: Fit) -> None:
+        self._use(fit)
+        self.memory.save_metric(fit.metric.to_bytes(), fitted_on=fit.fitted_on)
 
     def _stored_fit(self) -> Fit | None:
         stored = self.memory.load_metric()

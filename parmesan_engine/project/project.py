@@ -5,10 +5,13 @@
     NAME/memory/           the durable, versioned memory
 """
 
+import re
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,7 @@ from parmesan_engine.registry import recipe_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
 
 MAX_CLASSES = 255
+MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Project:
     def import_bytes(self, name: str, data: bytes) -> SampleRecord:
         """As `import_file`, for an upload. Only the last part of `name` is used."""
         folder = self.path / "incoming" / uuid.uuid4().hex
-        file = folder / (Path(name.replace("\\", "/")).name or "upload")
+        file = folder / _file_name(name)
         folder.mkdir(parents=True)
         try:
             file.write_bytes(data)
@@ -196,6 +200,7 @@ class Project:
     def predict(self, sample_id: str, *, version: str | None = None, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample, by the current memory or an older version. Raises EmptyMemoryError."""
         with self._lock:
+            self.store.record(sample_id)
             self._require_memory()
             if version is None or version == self.version:
                 return self.live.predict(sample_id, progress)
@@ -210,6 +215,7 @@ class Project:
     def explain(self, sample_id: str, at: tuple[int, ...], *, top: int = 8) -> Explanation:
         """Return which examples decided one pixel. Raises ShapeError, EmptyMemoryError."""
         with self._lock:
+            self.store.record(sample_id)
             self._require_memory()
             prediction = self.live.predict(sample_id)
             return explain(self.live.predictor(), sample_id, prediction, tuple(at), top=top)
@@ -227,7 +233,7 @@ class Project:
         task = self.task
         if len(task.classes) >= MAX_CLASSES:
             raise FormatError(f"at most {MAX_CLASSES} classes", "one more", "rename one that is not used")
-        self._set_task(task.replace(classes=(*task.classes, _class_name(name, task.classes)), colors=(*task.colors, color)))
+        self._set_task(task.replace(classes=(*task.classes, _class_name(name, task.classes)), colors=(*task.colors, _color(color))))
         return len(task.classes)
 
     def rename_class(self, index: int, name: str) -> None:
@@ -241,7 +247,7 @@ class Project:
         """Give a class another colour. Raises UnknownNameError."""
         self._check_class(index)
         colors = list(self.task.colors)
-        colors[index] = tuple(color)
+        colors[index] = _color(color)
         self._set_task(self.task.replace(colors=tuple(colors)))
 
     # Taking back
@@ -285,10 +291,7 @@ class Project:
         """Return what is wrong with the stored memory and samples; empty when all is well."""
         with self._lock:
             problems = self.memory.verify() if self.memory is not None else []
-            for record in self.store.records():
-                if self.store.read(record.id).content_hash != record.content_hash:
-                    problems.append(f"sample {record.name} ({record.id}): the stored copy has changed")
-            return problems
+            return problems + [problem for record in self.store.records() for problem in self.store.problems_of(record)]
 
     def refit(self, progress: Progress = None) -> dict:
         """Fit the metric to all present examples; return `metric_state`."""
@@ -352,3 +355,14 @@ def _class_name(name: str, others) -> str:
         raise FormatError("a new, non-empty class name", repr(name), "choose another name")
     return name
 
+
+def _color(color: Sequence[int]) -> tuple[int, int, int]:
+    if len(color) != 3 or not all(isinstance(c, Integral) and 0 <= c <= 255 for c in color):
+        raise FormatError("a colour as red, green, blue of 0 to 255", repr(color)[:60], "choose another colour")
+    return tuple(int(c) for c in color)
+
+
+def _file_name(name: str) -> str:
+    """Return the last part of an upload's name as one that every file system takes; its ending is kept."""
+    last = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/")).rsplit("/", 1)[-1]
+    return "upload" if last in ("", ".", "..") else last[-MAX_NAME:]

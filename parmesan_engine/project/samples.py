@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import FormatError, StoreError, UnknownNameError
+from parmesan_engine.errors import FormatError, ParmesanError, StoreError, UnknownNameError
 from parmesan_engine.types import Sample
 
 ID = re.compile(r"[0-9a-f]{16}")
@@ -89,6 +89,14 @@ class SampleStore:
         affine = None if record.affine is None else np.asarray(record.affine)
         return Sample(array, record.name, record.spacing, record.unit, affine, record.notes)
 
+    def problems_of(self, record: SampleRecord) -> list[str]:
+        """Return what is wrong with the stored copy of a sample, in words."""
+        try:
+            changed = self.read(record.id).content_hash != record.content_hash
+        except ParmesanError as error:
+            return [f"sample {record.name} ({record.id}): {error}"]
+        return [f"sample {record.name} ({record.id}): the stored copy has changed"] if changed else []
+
     def remove(self, sample_id: str) -> None:
         """Delete a sample's copy and record. Raises UnknownNameError."""
         self.record(sample_id)
@@ -103,11 +111,13 @@ class SampleStore:
             return {}
         try:
             rows = json.loads(self._list.read_text(encoding="utf-8"))
+            if not isinstance(rows, list):
+                raise TypeError("not a list")
             for row in rows:
                 for name in ("spatial_shape", "spacing", "notes"):
                     row[name] = None if row[name] is None else tuple(row[name])
             records = [SampleRecord(**row) for row in rows]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise FormatError("a readable samples.json", str(error), f"restore {self._list.name} from a backup") from error
         if not all(ID.fullmatch(r.id) for r in records):
             raise FormatError("sample ids of 16 hex digits in samples.json", "others", "restore it from a backup")

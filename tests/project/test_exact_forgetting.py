@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from parmesan_engine.errors import VersionError
+from parmesan_engine.io import open_dataset
 from parmesan_engine.project import Project
 from parmesan_engine.project.learning import learn, project_for
-from parmesan_engine.io import open_dataset
 from tests.helpers import make_dataset, same
 from tests.project.painter import GROUND, holds, line, new_project, picture, teach
 

@@ -38,7 +38,7 @@ small = st.tuples(st.integers(0, 4).map(lambda n: n / 4), st.integers(-3, 3))  #
 def test_promises_survive_merging_cutting_and_dropping(first, second, third, gone, width, k):
     groups, number = [], 0
     for group in (first, second, third):
-        distinct = {pair: None for pair in group}  # (distance, tie) pairs of one group differ: ties are content
+        distinct = dict.fromkeys(group)  # (distance, tie) pairs of one group differ: ties are content
         groups.append({number + i: (d, t * 100 + number + i) for i, (d, t) in enumerate(distinct)})
         number += len(groups[-1])
     alive = {**groups[0], **groups[1]}
