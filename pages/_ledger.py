@@ -69,11 +69,12 @@ def timeline(records: list[VersionRecord], dark: bool) -> go.Figure:
     places = list(range(1, len(records) + 1))
     steps = {"color": "#94a3b8", "width": 1.5, "shape": "hv"}
     figure.add_scatter(x=places, y=[record.entries for record in records], mode="lines", line=steps, hoverinfo="skip", showlegend=False)
+    dot = 9 if len(records) <= 60 else 5
     for verb in dict.fromkeys(record.verb for record in records):
         chosen = [(place, record) for place, record in zip(places, records, strict=True) if record.verb == verb]
         figure.add_scatter(
             x=[place for place, _ in chosen], y=[record.entries for _, record in chosen], mode="markers", name=VERBS.get(verb, verb),
-            marker={"size": 9, "color": _COLORS.get(verb, "#64748b"), "line": {"width": 1, "color": "#14181d" if dark else "#ffffff"}},
+            marker={"size": dot, "color": _COLORS.get(verb, "#64748b"), "line": {"width": 1, "color": "#14181d" if dark else "#ffffff"}},
             text=[f"{_when(record.time)} · {record.author or 'engine'}<br>+{record.added:,} −{record.removed:,} · {record.version[:8]}"
                   for _, record in chosen],
             hovertemplate="version %{x} · %{y:,} examples<br>%{text}<extra>" + VERBS.get(verb, verb) + "</extra>")

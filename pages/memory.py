@@ -1,6 +1,7 @@
 """Memory: what is in it, where it came from, and how to take it back."""
 
 import html
+import json
 
 import streamlit as st
 
@@ -54,18 +55,28 @@ def _said(desk: Desk) -> None:
         show_error(desk.error)
     receipt = _state.picked("receipt")
     if receipt:
-        kind = "Unlearned" if receipt.get("purged") else "Removed"
         with st.container(border=True, key="receipt"):
-            left, right = st.columns([9, 1], vertical_alignment="center")
-            left.markdown(f"**{kind} {receipt['entries_removed']:,} examples.** " + (
-                "Nothing of them is left in the store." if receipt.get("verified") else "Undo brings them back."
-                if not receipt.get("purged") else ":red[The store could not be verified.]"))
-            if right.button("Close"):
-                _state.drop("receipt")
-                st.rerun()
-            if receipt.get("purged"):
-                st.json({name: receipt[name] for name in ("time", "author", "selector", "removed_digest", "version_before",
-                                                          "version_after", "verified") if name in receipt}, expanded=True)
+            _receipt(receipt)
+
+
+def _receipt(receipt: dict) -> None:
+    purged = receipt["purged"]
+    outcome = "Undo brings them back."
+    if purged:
+        outcome = "Nothing of them is left in the store." if receipt["verified"] else "The store could not be verified: run verify."
+    lines = {"Selector": "selector", "Digest of what went": "removed_digest", "Version before": "version_before",
+             "Version after": "version_after"}  # fmt: skip
+    known = {name: html.escape(str(receipt[key])) for name, key in lines.items() if key in receipt}
+    rows = "".join(f"<dt>{name}</dt><dd><code>{text}</code></dd>" for name, text in known.items())
+    head = f"<b>{'Unlearned' if purged else 'Removed'} {receipt['entries_removed']:,} examples.</b> {outcome}"
+    st.html(f'<div class="receipt">{head}<dl>{rows}</dl></div>')
+    with st.container(horizontal=True):
+        if purged:
+            st.download_button("Save the receipt", json.dumps(receipt, default=str, indent=1), "receipt.json", "application/json",
+                               icon=":material/download:", on_click="ignore")
+        if st.button("Close"):
+            _state.drop("receipt")
+            st.rerun()
 
 
 def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row | None:
@@ -136,7 +147,9 @@ def _versions(desk: Desk, project: Project, records: list) -> None:
     left.plotly_chart(_ledger.timeline(records, st.context.theme.type == "dark"), config={"displayModeBar": False}, key="timeline")
     with right:
         event = st.dataframe(_ledger.version_rows(records), hide_index=True, on_select="rerun", selection_mode="single-row", height=190,
-                             key=f"versions-{len(records)}", column_order=("#", "what", "examples", "author", "time", "version"))
+                             key=f"versions-{len(records)}", column_order=("#", "what", "examples", "author", "time", "version"),
+                             column_config={"#": st.column_config.NumberColumn(width=40),
+                                            "examples": st.column_config.NumberColumn(width=70)})
         picked = event["selection"]["rows"]
         record = records[len(records) - 1 - picked[0]] if picked and picked[0] < len(records) else None
         with st.container(horizontal=True):
