@@ -22,7 +22,7 @@ async def _collect() -> None:
 
 @asynccontextmanager
 async def lifespan(app: st.App):
-    from pages._state import warm  # only now: caches need the runtime
+    from pages._state import shelf, warm  # only now: caches need the runtime
 
     await asyncio.to_thread(warm)
     gc.collect()
@@ -32,6 +32,7 @@ async def lifespan(app: st.App):
     collector.cancel()
     with suppress(asyncio.CancelledError):
         await collector
+    shelf().close()
 
 
 app = st.App("pages/main.py", lifespan=lifespan)

@@ -53,3 +53,10 @@ class Shelf:
         with self._lock:
             self._open[name] = Project.create(self.folder / name, name=name, task=task, novelty=novelty)
             return name
+
+    def close(self) -> None:
+        """Close every project; the shelf must not be used afterwards."""
+        with self._lock:
+            for project in self._open.values():
+                project.close()
+            self._open.clear()
