@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from parmesan_engine import __version__
 from parmesan_engine.cli import measuring, verbs
+from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import ParmesanError
+from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import FORMATS
 
 log = logging.getLogger("parmesan_engine")
@@ -21,11 +22,12 @@ log = logging.getLogger("parmesan_engine")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    verbose = "--verbose" in (sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     try:
+        options = parser().parse_args(arguments)
         result = options.run(options)
-    except ParmesanError as error:
+    except (ParmesanError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         print(f"error: {_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the border of the command line: one line for the user, the trace in the log
         log.debug("internal error", exc_info=True)
         print(f"error: internal: {type(error).__name__}: {_line(error)}; please report this (--verbose shows more)", file=sys.stderr)
-        if options.verbose:
+        if verbose:
             log.exception("trace")
         return 1
     failed = bool(result.pop("failed", False))
@@ -45,9 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours: one line, exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise FormatError("arguments that this command takes", message, f"see {self.prog} --help")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs."""
-    root = argparse.ArgumentParser(prog="python -m parmesan_engine", description="Learn by remembering: PARMESAN's engine.")
+    root = Parser(prog="python -m parmesan_engine", description="Learn by remembering: PARMESAN's engine.")
     root.add_argument("--version", action="version", version=__version__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON object on the last line")
@@ -65,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = verb("learn", verbs.learn, "learn labelled pixels of a dataset; makes the project if there is none")
     _data(command, "train")
-    command.add_argument("--per-class", type=_positive, default=30, metavar="N", help="labelled pixels per class and sample")
+    command.add_argument("--per-class", type=positive, default=30, metavar="N", help="labelled pixels per class and sample")
     command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
     command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names(), help="of a new project")
     command.add_argument("--novelty", type=float, default=0.0, metavar="D", help="new project: drop examples nearer than D that agree")
@@ -78,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     command = verb("explain", verbs.explain, "show which examples decide one pixel")
     command.add_argument("input", type=Path, metavar="INPUT")
     command.add_argument("--at", required=True, metavar="Z,Y,X", help="pixel: T, Y,X or Z,Y,X")
-    command.add_argument("--top", type=_positive, default=8, metavar="N")
+    command.add_argument("--top", type=positive, default=8, metavar="N")
     command = verb("forget", verbs.forget, "unlearn examples for good, from history and files too; prints the receipt")
     for name, text in (("source", "NAME"), ("sample", "ID"), ("gesture", "ID"), ("author", "A"), ("before", "TIME")):
         command.add_argument(f"--{name}", metavar=text, help="several conditions must all be met")
@@ -107,15 +116,8 @@ def clean(value: Any) -> Any:
 def _data(command: argparse.ArgumentParser, split: str) -> None:
     command.add_argument("data", type=Path, metavar="DATA", help="folder with dataset.json and SPLIT/images, SPLIT/labels")
     command.add_argument("--split", default=split, help="default: %(default)s")
-    command.add_argument("--samples", type=_positive, metavar="N", help="default: all")
+    command.add_argument("--samples", type=positive, metavar="N", help="default: all")
     command.add_argument("--seed", type=int, default=0, help="of the choice (default: %(default)s)")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on; got {text}")
-    return number
 
 
 def _line(error: BaseException) -> str:

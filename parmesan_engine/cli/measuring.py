@@ -13,15 +13,22 @@ from parmesan_engine.errors import FormatError
 BENCHES = ("edit", "encode", "memory")
 
 
+def positive(text: str) -> int:
+    """Return a whole number from 1 on, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
+    return int(text)
+
+
 def compare_options(command: argparse.ArgumentParser) -> None:
     """Add the options of `compare`."""
     command.add_argument("data", type=Path, metavar="DATA")
     command.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
     command.add_argument("--eval", type=Path, metavar="DATA2", help="dataset to score on (default: DATA)")
     command.add_argument("--eval-split", default="test", help="default: %(default)s")
-    command.add_argument("--eval-samples", type=int, metavar="N", help="default: all")
-    command.add_argument("--samples", type=int, default=40, help="training samples (default: %(default)s)")
-    command.add_argument("--per-class", type=int, default=30, help="labelled pixels per class and sample (default: %(default)s)")
+    command.add_argument("--eval-samples", type=positive, metavar="N", help="default: all")
+    command.add_argument("--samples", type=positive, default=40, help="training samples (default: %(default)s)")
+    command.add_argument("--per-class", type=positive, default=30, help="labelled pixels per class and sample (default: %(default)s)")
     command.add_argument("--methods", default=",".join(HEADS.names()), help="default: %(default)s")
     command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names())
     command.add_argument("--seeds", default="0", metavar="A,B,...", help="one run each (default: %(default)s)")

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from parmesan_engine.errors import FormatError
 from parmesan_engine.insight import NeighborInfo
 from parmesan_engine.io import FORMATS, open_dataset, read, write_labels, write_probabilities, write_values
+from parmesan_engine.io.files import stem_of
 from parmesan_engine.project import Project, learning
 from parmesan_engine.types import Prediction, Sample
 
@@ -18,11 +20,16 @@ DEFAULT_FORMAT = {1: "npy", 2: "png", 3: "nifti"}
 
 def learn(options: argparse.Namespace) -> dict[str, Any]:
     """Learn from a dataset, as one version."""
-    dataset = open_dataset(options.data)
-    with learning.project_for(options.project, dataset, encoder=options.encoder, novelty=options.novelty,
-                              device=options.device) as project:
-        return learning.learn(project, options.data, split=options.split, samples=options.samples, per_class=options.per_class,
-                              source=options.source, author=options.by, seed=options.seed, progress=_progress("learning"))
+    dataset, is_new = open_dataset(options.data), not options.project.exists()
+    try:
+        with learning.project_for(options.project, dataset, encoder=options.encoder, novelty=options.novelty,
+                                  device=options.device) as project:
+            return learning.learn(project, options.data, split=options.split, samples=options.samples, per_class=options.per_class,
+                                  source=options.source, author=options.by, seed=options.seed, progress=_progress("learning"))
+    except BaseException:
+        if is_new:  # a project of a dataset that could not be learned would only be in the way
+            shutil.rmtree(options.project, ignore_errors=True)
+        raise
 
 
 def evaluate(options: argparse.Namespace) -> dict[str, Any]:
@@ -34,16 +41,18 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 def predict(options: argparse.Namespace) -> dict[str, Any]:
     """Predict files; write class ids or values, and probabilities on request, beside each other in one folder."""
-    names = [path.name for path in options.inputs]
+    names = [stem_of(path) for path in options.inputs]
     if len(set(names)) < len(names):
-        raise FormatError("inputs with different file names", "some twice", "predict them into different folders")
-    options.out.mkdir(parents=True, exist_ok=True)
+        raise FormatError("inputs with different names, endings aside", "some twice", "predict them into different folders")
+    if options.out.resolve() in {path.resolve().parent for path in options.inputs}:
+        raise FormatError("a folder for results that holds none of the inputs", str(options.out), "choose another --out")
     written = []
     with Project.open(options.project, device=options.device) as project:
+        options.out.mkdir(parents=True, exist_ok=True)
         for path in options.inputs:
             sample = _read(project, path)
             prediction = project.predict_sample(sample)
-            written.append(_write(prediction, sample, options))
+            written.append(_write(prediction, sample, options.out / stem_of(path), options))
         return {"version": project.version, "metric": project.metric_state()["id"], "predictions": written}
 
 
@@ -108,16 +117,15 @@ def _read(project: Project, path: Path) -> Sample:
     return read(path, spatial_dims=dims)
 
 
-def _write(prediction: Prediction, sample: Sample, options: argparse.Namespace) -> dict[str, Any]:
-    suffix = FORMATS[options.format or DEFAULT_FORMAT[sample.spatial_dims]]
-    target = options.out / f"{sample.name}{suffix}"
+def _write(prediction: Prediction, sample: Sample, stem: Path, options: argparse.Namespace) -> dict[str, Any]:
+    target = stem.with_name(stem.name + FORMATS[options.format or DEFAULT_FORMAT[sample.spatial_dims]])
     if prediction.labels is not None:
         write_labels(target, prediction.labels, sample, prediction.task)
     else:
         write_values(target, prediction.values, sample, prediction.task)
     report = {"input": sample.name, "output": str(target), "seconds": prediction.seconds, "fallbacks": list(prediction.fallbacks)}
     if options.probabilities and prediction.probabilities is not None:
-        extra = options.out / f"{sample.name}.probabilities.npy"
+        extra = stem.with_name(f"{stem.name}.probabilities.npy")
         write_probabilities(extra, prediction.probabilities, sample)
         report["probabilities"] = str(extra)
     return report

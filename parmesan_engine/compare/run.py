@@ -78,5 +78,5 @@ def _label(dataset: Dataset, encoder, split: str, samples: int | None, per_class
 
 
 def _channels(dataset: Dataset, split: str) -> int:
-    """Return the channels of the first sample: all others are brought to it."""
-    return dataset.read_sample(dataset.items(split)[0]).channels
+    """Return the channels of one sample: all others are brought to it."""
+    return dataset.read_sample(choose_items(dataset.items(split), 1, seed=0)[0]).channels

@@ -43,7 +43,7 @@ def write_description(folder: Path, description: dict[str, Any]) -> None:
             json.dump(description, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, folder / FILE_NAME)
+        beside.replace(folder / FILE_NAME)
     except OSError as error:
         raise StoreError("a folder that can be written", str(error), "check permission and free space") from error
 

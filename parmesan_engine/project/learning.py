@@ -9,7 +9,7 @@ import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.evaluation import Score
-from parmesan_engine.io import Dataset, open_dataset
+from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
 from parmesan_engine.project.live import adapt
 from parmesan_engine.project.project import Project
@@ -27,7 +27,9 @@ def project_for(path: str | Path, dataset: Dataset, *, encoder: str = "filter_ba
         return Project.create(path, name=dataset.name, task=dataset.task, encoder=encoder, novelty=novelty, device=device)
     project = Project.open(path, device=device)
     if project.task.kind != dataset.task.kind or project.task.classes != dataset.task.classes:
-        raise ShapeError(f"{project.task.kind} with classes {', '.join(project.task.classes) or 'none'}, as in the project",
+        own = project.task
+        project.close()
+        raise ShapeError(f"{own.kind} with classes {', '.join(own.classes) or 'none'}, as in the project",
                          f"{dataset.task.kind} with {', '.join(dataset.task.classes) or 'none'}", "use another project folder")
     return project
 
@@ -37,14 +39,30 @@ def learn(project: Project, folder: str | Path, *, split: str = "train", samples
     """Learn labelled pixels of a dataset as one version and fit the metric.
 
     samples: how many of the split (None: all); per_class: labelled pixels per class and sample (None: every labelled pixel).
-    progress may raise to cancel: then nothing is learned. Returns {version, entries_added, entries_total, seconds, encode_seconds}.
+    progress may raise to cancel: then, as after any error, nothing is learned and no new sample stays.
+    Returns {version, entries_added, entries_total, samples, source, seconds, encode_seconds}.
     """
-    start, encoding = time.perf_counter(), 0.0
+    start = time.perf_counter()
     dataset = open_dataset(folder)
     source = source or dataset.name
-    gesture, now = uuid.uuid4().hex[:16], time.time()
-    batches: list[EntryBatch] = []
     items = choose_items(dataset.items(split), samples, seed=seed)
+    known = {record.id for record in project.samples()}
+    try:
+        batches, encoding = _label(project, dataset, items, per_class, seed, source, author, progress)
+        delta = project.commit(batches, author=author)
+    except BaseException:  # also when the user stops it: samples without examples must not stay
+        for record in project.samples():
+            if record.id not in known:
+                project.remove_sample(record.id, by=author)
+        raise
+    return {"version": delta.after, "entries_added": sum(len(b.keys) for b in batches), "entries_total": len(project),
+            "samples": len(items), "source": source, "seconds": time.perf_counter() - start, "encode_seconds": encoding}
+
+
+def _label(project: Project, dataset: Dataset, items: list[Item], per_class: int | None, seed: int, source: str, author: str,
+           progress: Progress) -> tuple[list[EntryBatch], float]:
+    """Store and encode samples; return the entries of the chosen pixels and the seconds of encoding."""
+    batches, encoding, gesture, now = [], 0.0, uuid.uuid4().hex[:16], time.time()
     for number, item in enumerate(items):
         labels = dataset.read_label(item)
         sample = dataset.read_sample(item)
@@ -60,9 +78,7 @@ def learn(project: Project, folder: str | Path, *, split: str = "train", samples
             progress((number + 1) / len(items))
     if not batches:
         raise EmptyMemoryError("labelled pixels in the chosen samples", "none", "choose more samples or another split")
-    delta = project.commit(batches, author=author)
-    return {"version": delta.after, "entries_added": sum(len(b.keys) for b in batches), "entries_total": len(project),
-            "samples": len(items), "source": source, "seconds": time.perf_counter() - start, "encode_seconds": encoding}
+    return batches, encoding
 
 
 def evaluate(project: Project, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,

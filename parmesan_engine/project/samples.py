@@ -73,7 +73,7 @@ class SampleStore:
                 np.save(file, sample.array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, self._file(sample_id))
+            beside.replace(self._file(sample_id))
         except OSError as error:
             raise StoreError("room and permission to write the sample", str(error), "free space or choose another folder") from error
         self._save({**self._records, sample_id: record})
@@ -131,7 +131,7 @@ class SampleStore:
                 json.dump([asdict(r) for r in records.values()], file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, self._list)
+            beside.replace(self._list)
         except OSError as error:
             raise StoreError("room and permission to write the sample list", str(error), "free space") from error
         self._records = records

@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+from parmesan_engine.errors import FormatError
+
 
 def choose_pixels(labels: np.ndarray, per_class: int, *, seed: int, name: str) -> np.ndarray:
     """Return (n, spatial_dims) coordinates: up to `per_class` random pixels of each class, or of all valid values.
@@ -25,7 +27,12 @@ def choose_pixels(labels: np.ndarray, per_class: int, *, seed: int, name: str) -
 
 
 def choose_items(items: list, count: int | None, *, seed: int) -> list:
-    """Return `count` of the items (all when None or when there are fewer), the same ones for the same seed."""
+    """Return `count` of the items (all when None or when there are fewer), the same ones for the same seed.
+
+    Raises FormatError when there are none.
+    """
+    if not items:
+        raise FormatError("at least one labelled sample in this part of the dataset", "none", "choose another part")
     if count is None or count >= len(items):
         return list(items)
     chosen = np.random.default_rng(seed).permutation(len(items))[:count]
