@@ -19,14 +19,14 @@ from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameErro
 from parmesan_engine.metric.frozen import Metric
 from parmesan_engine.metric.model import Model, standardise
 
-MAX_ENTRIES = 4_096
-ANCHORS, STEPS = 384, 80
-RATE, RATES = 0.1, {"mixing": 0.01}
+MAX_ENTRIES = 6_144
+ANCHORS, STEPS = 512, 80
+RATE, RATES = 0.1, {"mixing": 0.02}
 LAST = 10  # steps whose losses give the score
 VOTERS = 16
-# With one sample there is nothing to leave out but single entries, whose neighbours in the stroke are nearly copies of them:
-# the score is too good, so the fit is held back this many times harder.
-ONE_SAMPLE_CAUTION = 10.0
+# What a few samples have in common is not yet what new samples have: with S samples the fit is held back this / S times
+# harder. With one, single entries are left out, and their neighbours in the stroke are nearly copies of them.
+FEW_SAMPLES = 10
 _one_thread = threading.Lock()  # sums must not be split by the number of threads, which is a setting of the whole process
 SURE = 1e-3  # floor of a probability: one hopeless anchor must not rule the fit
 
@@ -56,10 +56,10 @@ def _fit(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], codes: n
     if regression:
         unit = float(labels.std()) or 1.0
         labels = (labels - labels.mean()) / unit
-    one_sample = codes.max() == 0
+    samples = int(codes.max()) + 1
     model = Model(groups)
-    score = _ascend(model, rows, labels.astype(np.float32), np.arange(len(codes)) if one_sample else codes,
-                    squared_error if regression else surprise, ONE_SAMPLE_CAUTION if one_sample else 1.0, progress)
+    score = _ascend(model, rows, labels.astype(np.float32), codes if samples > 1 else np.arange(len(codes)),
+                    squared_error if regression else surprise, max(1.0, FEW_SAMPLES / samples), progress)
     return model.freeze(mean, scale, rows, k=VOTERS, score=unit * score, fitted=fitted)
 
 

@@ -15,7 +15,7 @@ LIFT = 1 / 4  # far entries saturate from about 4 units of z, which keeps the vo
 START_DISTANCE = 8.0  # mean of half the squared distance to the mean at the start, in units of the temperature
 MAX_OUTPUTS = 63  # a key is one number longer (the lift): 64
 # Price of the square of each kind of parameter, in units of the log-likelihood of one entry
-PRICES = {"overall": 0.0, "by_group": 2.0, "by_feature": 6.0, "log_tau": 4.0, "mixing": 100.0}
+PRICES = {"overall": 10.0, "by_group": 2.0, "by_feature": 6.0, "log_tau": 4.0, "mixing": 100.0}
 
 
 def standardise(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,8 +33,9 @@ class Model:
         columns = [groups, [g.partition("@")[0] for g in groups], [g.partition("@")[2] for g in groups]]
         self.member = np.concatenate([_one_hot(names) for names in columns], axis=1).astype(dtype)  # (D, G)
         features = len(groups)
+        self.start = dtype(0.5 * np.log(2 * START_DISTANCE / features))
         self.values = {
-            "overall": np.full(1, 0.5 * np.log(2 * START_DISTANCE / features), dtype),
+            "overall": np.zeros(1, dtype),
             "by_group": np.zeros(self.member.shape[1], dtype),
             "by_feature": np.zeros(features, dtype),
             "log_tau": np.zeros(1, dtype),
@@ -42,7 +43,7 @@ class Model:
         }
 
     def log_weight(self) -> np.ndarray:
-        return self.values["overall"] + self.member @ self.values["by_group"] + self.values["by_feature"]
+        return self.start + self.values["overall"] + self.member @ self.values["by_group"] + self.values["by_feature"]
 
     def penalty_gradient(self) -> dict[str, np.ndarray]:
         """Return the gradient of the price of the parameters, sum of PRICES times squares."""
@@ -60,14 +61,16 @@ class Model:
         length = np.sqrt(1 + np.square(points).sum(axis=1, keepdims=True))
         keys = np.concatenate([points, np.ones_like(length)], axis=1) / length
         sharp = np.exp(-self.values["log_tau"]) / LIFT**2
-        logits = (keys[anchors] @ keys.T - 1) * sharp
-        vote = _softmax(np.where(apart[anchors, None] == apart, np.float32(-1e30), logits))
+        logits = (sharp * keys[anchors]) @ keys.T  # less the constant -sharp, which the softmax cancels
+        vote = _softmax(logits.copy(), apart[anchors, None] == apart)
         answer = vote @ targets
         loss, by_answer = loss_of_vote(answer, targets[anchors])
 
-        by_logit = vote * (by_answer @ targets.T - (by_answer * answer).sum(axis=1, keepdims=True))
-        by_key = (sharp * by_logit.T) @ keys[anchors]
-        by_key[anchors] += (sharp * by_logit) @ keys
+        by_logit = by_answer @ targets.T  # from here in place: fresh pages for large temporaries cost most of the time
+        by_logit -= (by_answer * answer).sum(axis=1, keepdims=True)
+        by_logit *= vote
+        by_key = by_logit.T @ (sharp * keys[anchors])
+        by_key[anchors] += sharp * (by_logit @ keys)
         by_point = LIFT * ((by_key - keys * (keys * by_key).sum(axis=1, keepdims=True)) / length)[:, :-1]
         by_weighted = by_point + by_point @ self.values["mixing"].T
         by_log_weight = (by_weighted * weighted).sum(axis=0)
@@ -75,7 +78,7 @@ class Model:
             "overall": by_log_weight.sum(keepdims=True),
             "by_group": self.member.T @ by_log_weight,
             "by_feature": by_log_weight,
-            "log_tau": -(by_logit * logits).sum(keepdims=True)[0],
+            "log_tau": -np.einsum("an,an->", by_logit, logits).reshape(1),
             "mixing": weighted.T @ by_point,
         }
 
@@ -97,7 +100,10 @@ def _one_hot(names: list[str] | tuple[str, ...]) -> np.ndarray:
     return np.eye(len(kinds))[[kinds.index(name) for name in names]]
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return shares
+def _softmax(logits: np.ndarray, excluded: np.ndarray) -> np.ndarray:
+    """Turn (a, n) logits into shares, in place; where `excluded`, 0 (all equal where a whole row is)."""
+    np.putmask(logits, excluded, -1e30)
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
