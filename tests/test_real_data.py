@@ -18,7 +18,8 @@ TESTED = {"camvid": 1, "hippocampus_mri": 1, "ludb_ecg": 1, "lung_cxr": 1, "rgbd
 def constant_guess(dataset, items):
     """Return the best score that one answer for every pixel can reach: one class, or the mean of the values."""
     truths = [dataset.read_label(item) for item in items]
-    answers = range(len(dataset.task.classes)) if dataset.task.kind == "segmentation" else [np.nanmean(np.concatenate([t.ravel() for t in truths]))]
+    mean = np.nanmean(np.concatenate([t.ravel() for t in truths]))
+    answers = range(len(dataset.task.classes)) if dataset.task.kind == "segmentation" else [mean]
     scores = []
     for answer in answers:
         score = Score(dataset.task)
