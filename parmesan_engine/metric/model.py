@@ -13,6 +13,7 @@ from parmesan_engine.metric.frozen import Metric
 
 LIFT = 1 / 4  # far entries saturate from about 4 units of z, which keeps the vote broad where nothing is near
 START_DISTANCE = 8.0  # mean of half the squared distance to the mean at the start, in units of the temperature
+WIDEN = 3.0  # the temperature of the vote over the fitted one: new samples lie farther off than those that made the metric
 MAX_OUTPUTS = 63  # a key is one number longer (the lift): 64
 # Price of the square of each kind of parameter, in units of the log-likelihood of one entry
 PRICES = {"overall": 10.0, "by_group": 2.0, "by_feature": 6.0, "log_tau": 4.0, "mixing": 100.0}
@@ -90,7 +91,7 @@ class Model:
             points = rows @ projection
             axes = np.linalg.eigh(points.T @ points)[1][:, ::-1]
             projection = projection @ axes[:, :MAX_OUTPUTS]
-        tau = float(np.exp(self.values["log_tau"][0])) * LIFT**2
+        tau = WIDEN * float(np.exp(self.values["log_tau"][0])) * LIFT**2
         return Metric(mean, projection / scale[:, None], tau, k, score, fitted)
 
 
