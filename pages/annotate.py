@@ -12,9 +12,18 @@ from pages.components.canvas import canvas
 from pages.components.why import why
 from parmesan_engine.project import Project
 
+POLL_SECONDS = 0.8
+
 
 def _ignore() -> None:
     """The components need a callback per state; what they sent is read at the start of the next run."""
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def settle(project: Project) -> None:
+    """While the metric is fitted anew beside the work: look now and then, and show the new prediction when it is done."""
+    if not project.refit_when_due():
+        st.rerun()
 
 
 @st.fragment(key="surface")
@@ -39,6 +48,8 @@ def surface(desk: Desk, project: Project) -> None:
             reasons = explain(desk, project, prediction)
             data = panel(desk, project, record, prediction, reasons, lambda sample, at: _state.thumbnail(desk.project, sample, at))
             why(data, key="why", on_acts=_ignore)
+        if project.metric_state()["due"]:
+            settle(project)
 
 
 with border():

@@ -188,7 +188,7 @@ def _clock(table: np.ndarray, names: list[str] | None) -> tuple[tuple[float] | N
     even = step > 0 and bool((np.abs(steps - step) <= _STEP_TOLERANCE * step).all())
     name = names[0].lower() if names else None
     match = None if name is None else _TIME.match(name)
-    if name in _COUNTERS and even or (name is None and even and step == 1.0):
+    if (name in _COUNTERS and even) or (name is None and even and step == 1.0):
         return None, {0}, ("first column of row numbers left out",)
     if name is None and even:
         return (step,), {0}, ("first column read as time in seconds",)

@@ -1,8 +1,9 @@
 """What a project keeps ready in memory: encoded samples, the metric, and a predictor that follows the memory.
 
-The metric is a function of the entries it was fitted from. It is fitted again when entries that it saw are taken away (so
-that forgetting is exact), when a small memory has grown much, and when asked; a version seen before gets back the metric it
-had, so that taking a gesture back brings the old picture back. Between fits it stays: a stroke changes only what is near it.
+The metric is a function of the entries it was fitted from. It is fitted again when entries that it saw are forgotten (so that
+forgetting is exact), when a small memory has grown much, and when asked; `due` says that a large one has grown much. A version
+seen before gets back the metric it had, so that taking a gesture back brings the old picture back. Between fits it stays: a
+stroke changes only what is near it, painting over examples included.
 """
 
 import logging
@@ -28,7 +29,7 @@ HELD_BYTES = 1 << 30  # features of encoded samples; the least recently used go 
 HELD_STATES = 3  # samples that follow each gesture; others are searched again when looked at
 KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
-REFIT_SMALL = 3_000  # ... and is no larger than this, so that the fit takes a fraction of a second
+REFIT_SMALL = 300  # ... at once while it is no larger than this: a tenth of a second; later when there is time (see `due`)
 
 Progress = Callable[[float], None] | None
 
@@ -73,11 +74,12 @@ class Live:
     def predictor(self, progress: Progress = None) -> Predictor:
         """Return the predictor of the current version; fits a metric if there is none. Raises EmptyMemoryError."""
         if self._predictor is None:
-            if known := self._known_fit():
-                self._return_to(known)
+            known = self._fits.get(self.memory.version)
+            if known:
+                self.adopt(known)
             else:
                 self._use(self._stored_fit() or self._new_fit(progress))
-                if self._outgrown():
+                if self.due:
                     self.refit(progress)
         return self._predictor
 
@@ -120,12 +122,14 @@ class Live:
             self._erase()
         if self._predictor is None:
             return
-        known = self._known_fit()
+        known = self._fits.get(self.memory.version)
+        purged = delta.verb in ("unlearn", "refresh") and self._fit.fitted_on not in self._versions()
+        forgotten = purged or (delta.verb != "add" and np.isin(delta.removed, self._fit.ids).any())
         if len(self.memory) == 0:
             self._predictor = None
         elif known and known.metric.id != self._fit.metric.id:
-            self._return_to(known)
-        elif np.isin(delta.removed, self._fit.ids).any() or self._outgrown():
+            self.adopt(known)
+        elif forgotten or (self.due and len(self.memory) <= REFIT_SMALL):
             self.refit()
         elif self.memory.task.label_dim < self._predictor.task.label_dim:
             self._use(self._fit)
@@ -135,6 +139,16 @@ class Live:
             self._remember(self._fit)
         if self._old and self._old[1].task != self.memory.task:
             self._old = None
+
+    @property
+    def due(self) -> bool:
+        """Whether the memory has grown so much since the fit that a new one would be worth its time."""
+        return self._predictor is not None and len(self.memory) > REFIT_GROWTH * len(self._fit.ids)
+
+    def adopt(self, fit: Fit) -> None:
+        """Start again with a metric that was fitted elsewhere or before."""
+        self._use(fit)
+        self.memory.save_metric(fit.metric.to_bytes(), fitted_on=fit.fitted_on)
 
     def refit(self, progress: Progress = None) -> None:
         """Fit the metric to the present entries and start again with it. Raises EmptyMemoryError."""
@@ -149,12 +163,9 @@ class Live:
         if self._predictor:
             self._predictor.states.pop(sample_id, None)
 
-    def _outgrown(self) -> bool:
-        return len(self.memory) <= REFIT_SMALL and len(self.memory) > REFIT_GROWTH * len(self._fit.ids)
-
     def _erase(self) -> None:
         """Drop what knows examples that are gone for good: their versions have left the history."""
-        versions = {record.version for record in self.memory.history()}
+        versions = self._versions()
         self._fits = OrderedDict((v, f) for v, f in self._fits.items() if {v, f.fitted_on} <= versions)
         self._old = None
 
@@ -166,23 +177,15 @@ class Live:
                 predictor.states.pop(next(iter(predictor.states)))
         return predictor.predict(sample_id)
 
-    def _known_fit(self) -> Fit | None:
-        """Return what was in use when the memory was at this version before."""
-        fit = self._fits.get(self.memory.version)
-        return fit if fit and np.isin(fit.ids, self.memory.ids).all() else None
-
-    def _return_to(self, fit: Fit) -> None:
-        self._use(fit)
-        self.memory.save_metric(fit.metric.to_bytes(), fitted_on=fit.fitted_on)
+    def _versions(self) -> set[str]:
+        return {record.version for record in self.memory.history()}
 
     def _stored_fit(self) -> Fit | None:
         stored = self.memory.load_metric()
         if stored is None:
             return None
         fit = Fit(Metric.from_bytes(stored[0]), stored[1], self.memory.checkout(stored[1]).ids)
-        if fit.metric.features != len(self.groups) or not np.isin(fit.ids, self.memory.ids).all():
-            return None  # another program took entries away and stopped before it fitted again
-        return fit
+        return fit if fit.metric.features == len(self.groups) else None
 
     def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:

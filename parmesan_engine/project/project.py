@@ -9,27 +9,26 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, UnknownNameError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.io import read
 from parmesan_engine.memory import Memory, VersionRecord
-from parmesan_engine.project import forgetting, painting
+from parmesan_engine.memory.reading import Reader
+from parmesan_engine.project import classes, forgetting, painting
 from parmesan_engine.project.description import new_description, read_description, task_of, write_description
-from parmesan_engine.project.live import Live, Progress, adapt
+from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.project.live import Fit, Live, Progress, adapt
 from parmesan_engine.project.samples import SampleRecord, SampleStore
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
 
-MAX_CLASSES = 255
 MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
 
 
@@ -61,6 +60,7 @@ class Project:
         self.store = SampleStore(self.path / "samples")
         self.memory: Memory | None = None
         self.live: Live | None = None
+        self._fitting = False
         if (self.path / "memory").exists():
             self._open_memory()
 
@@ -229,26 +229,17 @@ class Project:
     # Classes
 
     def add_class(self, name: str, color: tuple[int, int, int]) -> int:
-        """Add a class and return its id. Nothing is retrained."""
-        task = self.task
-        if len(task.classes) >= MAX_CLASSES:
-            raise FormatError(f"at most {MAX_CLASSES} classes", "one more", "rename one that is not used")
-        self._set_task(task.replace(classes=(*task.classes, _class_name(name, task.classes)), colors=(*task.colors, _color(color))))
-        return len(task.classes)
+        """Add a class and return its id. Nothing is retrained. Raises FormatError."""
+        self._set_task(classes.with_class(self.task, name, color))
+        return len(self.task.classes) - 1
 
     def rename_class(self, index: int, name: str) -> None:
-        """Give a class another name. Raises UnknownNameError."""
-        classes = list(self.task.classes)
-        self._check_class(index)
-        classes[index] = _class_name(name, classes[:index] + classes[index + 1 :])
-        self._set_task(self.task.replace(classes=tuple(classes)))
+        """Give a class another name. Raises UnknownNameError, FormatError."""
+        self._set_task(classes.renamed(self.task, index, name))
 
     def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
-        """Give a class another colour. Raises UnknownNameError."""
-        self._check_class(index)
-        colors = list(self.task.colors)
-        colors[index] = _color(color)
-        self._set_task(self.task.replace(colors=tuple(colors)))
+        """Give a class another colour. Raises UnknownNameError, FormatError."""
+        self._set_task(classes.recolored(self.task, index, color))
 
     # Taking back
 
@@ -300,14 +291,37 @@ class Project:
             self.live.refit(progress)
             return self.metric_state()
 
+    def refit_when_due(self) -> bool:
+        """Fit the metric anew beside the work when the memory has outgrown it; return whether a fit is due or under way.
+
+        The fit reads one version and takes no lock: strokes go on meanwhile, and it is adopted when it is done.
+        """
+        with self._lock:
+            if self.live is None or not (self.live.due or self._fitting):
+                return False
+            if not self._fitting:
+                self._fitting = True
+                threading.Thread(target=self._fit_beside, args=(self.memory.checkout(self.version),), daemon=True).start()
+            return True
+
+    def _fit_beside(self, view: Reader) -> None:
+        try:
+            fit = Fit(fit_metric(view, self.live.groups, view.task), view.version, view.ids)
+            with self._lock:
+                if self.live is not None and np.isin(fit.ids, self.memory.ids).all():  # else something was taken back meanwhile
+                    self.live.adopt(fit)
+        finally:
+            self._fitting = False
+
     def metric_state(self) -> dict:
-        """Return {id, fitted_on, entries_then, entries_now, stale}: how far the memory has moved on since the fit."""
+        """Return {id, fitted_on, entries_then, entries_now, stale, due}: how far the memory has moved on since the fit."""
         with self._lock:
             if not len(self):
-                return {"id": "", "fitted_on": "", "entries_then": 0, "entries_now": 0, "stale": False}
+                return {"id": "", "fitted_on": "", "entries_then": 0, "entries_now": 0, "stale": False, "due": False}
             metric = self.live.predictor().metric
             return {"id": metric.id, "fitted_on": self.live.fitted_on, "entries_then": metric.fitted,
-                    "entries_now": len(self), "stale": self.live.fitted_on != self.version}
+                    "entries_now": len(self), "stale": self.live.fitted_on != self.version,
+                    "due": self.live.due or self._fitting}
 
     # Inside
 
@@ -324,10 +338,6 @@ class Project:
                 write_description(self.path, self._description)
             else:
                 self._change(lambda memory: memory.set_task(task))
-
-    def _check_class(self, index: int) -> None:
-        if not 0 <= index < len(self.task.classes):
-            raise UnknownNameError(f"a class id from 0 to {len(self.task.classes) - 1}", f"{index}", "add the class first")
 
     def _require_memory(self) -> Memory:
         if self.memory is None:
@@ -347,19 +357,6 @@ class Project:
         self.memory = Memory.open(self.path / "memory")
         kind = self._description["sample"]
         self.live = Live(self.encoder, self.memory, self.store, kind["channels"], kind["dims"], self.device)
-
-
-def _class_name(name: str, others) -> str:
-    name = " ".join(str(name).split())[:60]
-    if not name or name in others:
-        raise FormatError("a new, non-empty class name", repr(name), "choose another name")
-    return name
-
-
-def _color(color: Sequence[int]) -> tuple[int, int, int]:
-    if len(color) != 3 or not all(isinstance(c, Integral) and 0 <= c <= 255 for c in color):
-        raise FormatError("a colour as red, green, blue of 0 to 255", repr(color)[:60], "choose another colour")
-    return tuple(int(c) for c in color)
 
 
 def _file_name(name: str) -> str:

@@ -105,7 +105,7 @@ def test_metric_state_says_how_far_the_memory_has_moved_on(project):
     project.refit()
     state = project.metric_state()
     assert state == {"id": project.predict(project.first).metric, "fitted_on": project.version, "entries_then": len(project),
-                     "entries_now": len(project), "stale": False}
+                     "entries_now": len(project), "stale": False, "due": False}
     project.annotate(project.second, [line(30, 3, 5, 0, radius=0)])
     state = project.metric_state()
     assert state["stale"] and state["entries_now"] == state["entries_then"] + 3
