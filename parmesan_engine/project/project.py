@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, VersionError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.io import read
@@ -60,7 +60,7 @@ class Project:
         self.store = SampleStore(self.path / "samples")
         self.memory: Memory | None = None
         self.live: Live | None = None
-        self._fitting = False
+        self._fitter: threading.Thread | None = None  # fits beside the work
         if (self.path / "memory").exists():
             self._open_memory()
 
@@ -83,6 +83,8 @@ class Project:
 
     def close(self) -> None:
         """Release the files. The project must not be used afterwards."""
+        if self._fitter is not None:
+            self._fitter.join()  # without the lock: it reads the memory, and takes the lock to hand over
         with self._lock:
             if self.memory is not None:
                 self.memory.close()
@@ -300,18 +302,23 @@ class Project:
             if self.live is None or not (self.live.due or self._fitting):
                 return False
             if not self._fitting:
-                self._fitting = True
-                threading.Thread(target=self._fit_beside, args=(self.memory.checkout(self.version),), daemon=True).start()
+                view = self.memory.checkout(self.version)
+                self._fitter = threading.Thread(target=self._fit_beside, args=(view, self.live.groups), daemon=True)
+                self._fitter.start()
             return True
 
-    def _fit_beside(self, view: Reader) -> None:
+    @property
+    def _fitting(self) -> bool:
+        return self._fitter is not None and self._fitter.is_alive()
+
+    def _fit_beside(self, view: Reader, groups: tuple[str, ...]) -> None:
         try:
-            fit = Fit(fit_metric(view, self.live.groups, view.task), view.version, view.ids)
-            with self._lock:
-                if self.live is not None and np.isin(fit.ids, self.memory.ids).all():  # else something was taken back meanwhile
-                    self.live.adopt(fit)
-        finally:
-            self._fitting = False
+            fit = Fit(fit_metric(view, groups, view.task), view.version, view.ids)
+        except VersionError:  # what it was reading has been unlearned
+            return
+        with self._lock:
+            if np.isin(fit.ids, self.memory.ids).all():  # else something was taken back meanwhile
+                self.live.adopt(fit)
 
     def metric_state(self) -> dict:
         """Return {id, fitted_on, entries_then, entries_now, stale, due}: how far the memory has moved on since the fit."""

@@ -76,12 +76,12 @@ def test_a_large_stroke_that_made_the_metric_anew_gives_the_old_one_back(tmp_pat
     """Regression: the metric of the old picture had been fitted a few strokes earlier, and was fitted again instead."""
     project, (first, _) = new_project(tmp_path / "p")
     with project:
-        teach(project, first, ("ground", "blob"))
+        teach(project, first, ("blob", "edge"))
         project.predict(first)
         project.annotate(first, [line(12, 5, 8, 0)], gesture_id="small")  # too small for a new fit
         before = project.predict(first)
         assert project.metric_state()["stale"]
-        project.annotate(first, [line(34, 3, 40, 0, radius=3)], gesture_id="large")
+        project.annotate(first, [line(34, 3, 40, 0)], gesture_id="large")
         assert project.metric_state()["id"] != before.metric and not project.metric_state()["stale"]
         after = project.predict(first)
         project.undo()
