@@ -20,8 +20,8 @@ SIDES = {1: (160,), 2: (24, 20), 3: (8, 12, 10)}
 class TinyEncoder:
     """Intensity, its square and the place of each node: enough to tell nodes apart, made in a millisecond."""
 
-    def __init__(self, *, gain: float = 1.0) -> None:
-        self.gain = gain
+    def __init__(self, *, gain: float = 1.0, device: str = "cpu") -> None:
+        self.gain, self.device = gain, device
 
     def groups_of(self, sample_channels: int, spatial_dims: int) -> tuple[str, ...]:
         return ("intensity",) * sample_channels + ("square",) * sample_channels + ("coordinates",) * spatial_dims

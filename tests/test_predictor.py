@@ -198,4 +198,4 @@ def test_strides_give_the_full_picture():
     predictor.set_sample("x", sample(2, 0), stride=2, progress=seen.append)
     prediction = predictor.predict("x")
     assert prediction.labels.shape == prediction.novelty.shape == (24, 20) and seen == sorted(seen) and seen[-1] == 1.0
-    assert prediction.encoder == {"name": "tiny", "keywords": {"gain": 1 / 64}} and not torch.is_tensor(prediction.labels)
+    assert prediction.encoder == recipe_of(ENCODER) and not torch.is_tensor(prediction.labels)
