@@ -46,7 +46,7 @@ def _case(entries: int) -> dict:
         predictor.set_pyramid("sample", pyramid)
         predictor.predict("sample")
         first = time.perf_counter() - start
-        adds, removes, parts = [], [], []
+        adds, removes, olds, parts = [], [], [], []
         for number in range(REPEATS):
             gesture = _gesture(pyramid, number, task.label_dim)
             delta, add = _timed(memory, predictor, lambda batch=gesture: memory.add([batch], author="bench"))
@@ -54,15 +54,18 @@ def _case(entries: int) -> dict:
             parts.append(predictor.states["sample"].changed)
             _, remove = _timed(memory, predictor, lambda ids=delta.added: memory.remove(ids, author="bench"))
             removes.append(remove)
+            old = np.sort(np.random.default_rng(number).choice(memory.ids, GESTURE, replace=False))
+            olds.append(_timed(memory, predictor, lambda ids=old: memory.remove(ids, author="bench"))[1])
         state = predictor.states["sample"]
         start = time.perf_counter()
         predictor.set_pyramid("sample", state.pyramid)
         predictor.predict("sample")
         full = time.perf_counter() - start
         memory.close()
-    add_ms, remove_ms = (1000 * statistics.median(sum(times) for times in rows) for rows in (adds, removes))
+    add_ms, remove_ms, old_ms = (1000 * statistics.median(sum(times) for times in rows) for rows in (adds, removes, olds))
     return {"entries": entries, "queries": len(state.queries), "gesture": GESTURE, "key_dim": metric.key_dim, "k": predictor.k,
-            "live_add_ms": add_ms, "live_remove_ms": remove_ms, "full_ms": 1000 * full, "first_ms": 1000 * first, "ratio": 1000 * full / add_ms,
+            "live_add_ms": add_ms, "live_remove_ms": remove_ms, "live_remove_random_ms": old_ms, "full_ms": 1000 * full,
+            "ratio": 1000 * full / add_ms, "first_ms": 1000 * first,
             "commit_ms": 1000 * statistics.median(t[0] for t in adds), "search_ms": 1000 * statistics.median(t[1] for t in adds),
             "predict_ms": 1000 * statistics.median(t[2] for t in adds), "changed_queries": int(statistics.median(parts)),
             "searched_again": state.live.searched_again}

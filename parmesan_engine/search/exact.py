@@ -47,6 +47,11 @@ class ExactIndex:
         return self._ids[: self._count]
 
     @property
+    def top(self) -> int:
+        """A number that no id reached so far: all ids are below it."""
+        return len(self._slots)
+
+    @property
     def keys(self) -> torch.Tensor:
         """The (N, D) keys, in the order of `ids`."""
         return self._keys[: self._count]

@@ -45,6 +45,11 @@ class RankedLists:
         lists.sort()
         return lists
 
+    @classmethod
+    def concatenate(cls, parts: list["RankedLists"]) -> "RankedLists":
+        """Return the lists of several groups of queries, one group after the other."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
     @property
     def width(self) -> int:
         return self.distances.shape[1]
