@@ -81,7 +81,7 @@ def test_order_of_batches_and_rows_changes_no_bit():
     assert same(*predictions) and predictions[0].version == one.version == two.version
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data(), dims=st.integers(1, 3), novelty=st.sampled_from([0.0, 0.002]), kind=st.sampled_from(["classes", "values"]))
 def test_any_deltas_give_the_prediction_of_a_fresh_predictor(data, dims, novelty, kind):
     task = TASK if kind == "classes" else VALUES
