@@ -12,7 +12,7 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
 
     An entry counts when the last version that took it out was such a gesture (or its redo), it is not purged, and what the
     gesture put in its place is still there or is itself gone because of such a gesture: whoever painted over or erased that
-    later would have painted over or erased the older entry too.
+    later would have painted over or erased the older entry too. An entry whose own gesture was forgotten meanwhile stays away.
     """
     table, chunks = entries.chunk_table, entries.chunk_of(ids)
     named = {entries.names[int(code)] for code in np.unique(table["gesture"][chunks])}
@@ -28,6 +28,7 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
     for seq, change in manifest.changes_after(min(gestures) - 1):
         last[change.removed] = seq
     gone = ~stored & ~entries.purged[: entries.rows] & np.isin(last, list(gestures))
+    gone &= ~_forgotten(entries, stored, last, [record.seq for record in records if record.verb == "remove"])
     if not gone.any():
         return np.empty(0, np.int64)
     places, made_by = _places(entries), np.repeat(table["seq"], table["count"])
@@ -39,6 +40,15 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
         erased = ~np.isin(at, places[mine]) & ~np.isin(at, covered)
         returning[candidates] = lifted | erased
     return np.flatnonzero(returning & ~going)
+
+
+def _forgotten(entries: Entries, stored: np.ndarray, last: np.ndarray, removals: list[int]) -> np.ndarray:
+    """Return the (rows,) mask of entries whose gesture was taken back by a removal that left nothing of it."""
+    gesture = np.repeat(entries.chunk_table["gesture"], entries.chunk_table["count"])
+    left = np.unique(gesture[stored])
+    newest = np.full(int(gesture.max(initial=0)) + 1, -1, np.int64)
+    np.maximum.at(newest, gesture, last)  # the version that took the last of each gesture
+    return np.isin(newest[gesture], removals) & ~np.isin(gesture, left)
 
 
 def _places(entries: Entries) -> np.ndarray:
