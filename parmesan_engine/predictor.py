@@ -20,6 +20,7 @@ from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.message_passing import Affinity, affinity, refine
 from parmesan_engine.metric import Metric
+from parmesan_engine.metric.model import LIFT, START_DISTANCE
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import to_pixels
 from parmesan_engine.search import ExactIndex, LiveSearch
@@ -29,8 +30,8 @@ from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sampl
 
 log = logging.getLogger(__name__)
 LOAD_BLOCK = 65536  # entries transformed at a time
-REACH = 0.5
-UNKNOWN = 0.999  # novelty from which the memory abstains: the nearest example is as far as two random examples
+REACH = START_DISTANCE * LIFT**2  # distance from which nothing is alike: that of a typical entry from the mean of all, unfitted
+UNKNOWN = 0.999  # novelty from which the memory abstains
 
 
 @dataclass
@@ -55,8 +56,8 @@ class Predictor:
     k: neighbours that vote (None: as the metric was fitted); steps, lam: rounds of message passing and how much to listen.
     """
 
-    def __init__(self, encoder, memory: Reader, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 2,
-                 lam: float = 0.5, device: str = "cpu") -> None:
+    def __init__(self, encoder, memory: Reader, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 3,
+                 lam: float = 0.7, device: str = "cpu") -> None:
         self.encoder, self.memory, self.metric, self.task = encoder, memory, metric, task
         self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, torch.device(device)
         self.index = ExactIndex(channels=metric.key_dim, device=device)

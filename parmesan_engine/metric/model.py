@@ -13,7 +13,6 @@ from parmesan_engine.metric.frozen import Metric
 
 LIFT = 1 / 4  # far entries saturate from about 4 units of z, which keeps the vote broad where nothing is near
 START_DISTANCE = 8.0  # mean of half the squared distance to the mean at the start, in units of the temperature
-WIDEN = 3.0  # the temperature of the vote over the fitted one: new samples lie farther off than those that made the metric
 MAX_OUTPUTS = 63  # a key is one number longer (the lift): 64
 # Price of the square of each kind of parameter, in units of the log-likelihood of one entry
 PRICES = {"overall": 10.0, "by_group": 2.0, "by_feature": 6.0, "log_tau": 4.0, "mixing": 100.0}
@@ -83,15 +82,18 @@ class Model:
             "mixing": weighted.T @ by_point,
         }
 
-    def freeze(self, mean: np.ndarray, scale: np.ndarray, rows: np.ndarray, *, k: int, score: float, fitted: int) -> Metric:
-        """Return the metric, its outputs rotated to the principal axes of the (n, D) rows and cut to MAX_OUTPUTS of them."""
+    def freeze(self, mean: np.ndarray, scale: np.ndarray, rows: np.ndarray, *, k: int, widen: float, score: float, fitted: int) -> Metric:
+        """Return the metric, its outputs rotated to the principal axes of the (n, D) rows and cut to MAX_OUTPUTS of them.
+
+        k: neighbours that vote; widen: temperature of their vote over the fitted one.
+        """
         weight = np.exp(self.log_weight().astype(np.float64))
         projection = LIFT * weight[:, None] * (np.eye(len(weight)) + self.values["mixing"])
         if len(weight) > MAX_OUTPUTS:
             points = rows @ projection
             axes = np.linalg.eigh(points.T @ points)[1][:, ::-1]
             projection = projection @ axes[:, :MAX_OUTPUTS]
-        tau = WIDEN * float(np.exp(self.values["log_tau"][0])) * LIFT**2
+        tau = widen * float(np.exp(self.values["log_tau"][0])) * LIFT**2
         return Metric(mean, projection / scale[:, None], tau, k, score, fitted)
 
 
