@@ -158,7 +158,7 @@ def test_shared_datasets(name, dims, count, channels, classes):
             and label.shape == sample.spatial_shape
             and (sample.spacing is not None) == (dims != 2)
         )
-        assert label.dtype == (np.int16 if classes else np.float32) and not classes or label.max() < max(classes, 1e6)
+        assert (label.dtype == (np.int16 if classes else np.float32) and not classes) or label.max() < max(classes, 1e6)
         if classes:
             assert label.max() < classes and label.min() >= -1
         else:
