@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from parmesan_engine.calibration import calibrate
 from parmesan_engine.errors import ShapeError
 from parmesan_engine.predictor import UNKNOWN, Predictor
 from parmesan_engine.search.distance import scores
@@ -71,7 +72,7 @@ def explain(predictor: Predictor, name: str, prediction: Prediction, at: tuple[i
                            abstained, False, prediction.version)
     label = int(prediction.labels[at])
     distribution = {c: float(p) for c, p in zip(task.classes, prediction.probabilities[(slice(None), *at)], strict=True)}
-    alone = int(state.answers[node[0]].argmax())
+    alone = int(calibrate(state.answers, predictor.tables.totals)[node[0]].argmax())
     return Explanation(at, label, None, distribution, arguments, _opponents(predictor, state.queries[node], label),
                        float(prediction.conflict[at]), novelty, abstained, not abstained and alone != label, prediction.version)
 

@@ -10,18 +10,22 @@ import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+from parmesan_engine.calibration import calibrate
 from parmesan_engine.memory import Memory
+from parmesan_engine.message_passing import affinity, refine
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.registry import Registry, recipe_of
 from parmesan_engine.resample import to_pixels
+from parmesan_engine.search import hierarchical_search
 from parmesan_engine.search.distance import load_faiss
-from parmesan_engine.transduction import largest
+from parmesan_engine.transduction import largest, transfer, votes
 from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
 
 HEADS = Registry("method")
 TREES = 100  # as in ilastik's pixel classification
 PLAIN_K = 16
+K_COARSE = 16
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,27 @@ class ParmesanHead:
         self._predictor.set_pyramid("sample", pyramid)
         prediction = self._predictor.predict("sample")
         return prediction.values if prediction.labels is None else prediction.labels
+
+
+@HEADS.register("hierarchical")
+class HierarchicalHead(ParmesanHead):
+    """As PARMESAN, but searching coarse to fine: only the children of the 16 nearest coarse nodes of the memory."""
+
+    def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
+        predictor, memory = self._predictor, self._memory
+        transform, ids, fine = predictor.metric.transform, memory.ids, pyramid.levels[0]
+        coarse, parents = np.unique(memory.parents(ids), return_inverse=True)
+        queries = transform(fine.keys)
+        near = hierarchical_search(
+            queries, torch.from_numpy(pyramid.parents(-1)), transform(pyramid.levels[-1].keys), ids=torch.tensor(ids),
+            keys=transform(torch.from_numpy(memory.keys(ids))), ties=torch.tensor(memory.ties(ids)),
+            parents=torch.from_numpy(parents), coarse_keys=transform(torch.from_numpy(memory.coarse_keys(coarse))),
+            k=predictor.k, k_coarse=K_COARSE)
+        answers = transfer(near, votes(near, predictor.tables.weights, predictor.metric.tau), predictor.tables.labels)
+        if predictor.task.kind == "segmentation":
+            answers = calibrate(answers, predictor.tables.totals)
+        listen = affinity(queries, fine.grid, tau=predictor.metric.tau)
+        return _answer(refine(answers, listen, steps=predictor.steps, lam=predictor.lam).numpy(), pyramid, predictor.task)
 
 
 @HEADS.register("knn")

@@ -30,6 +30,7 @@ HELD_STATES = 3  # samples that follow each gesture; others are searched again w
 KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
 REFIT_SMALL = 300  # ... at once while it is no larger than this: a tenth of a second; later when there is time (see `due`)
+PAINTING = {"add", "modify", "set_task"}  # verbs that may replace entries, but take none back
 
 Progress = Callable[[float], None] | None
 
@@ -118,12 +119,14 @@ class Live:
 
     def follow(self, delta: MemoryDelta) -> None:
         """Take up a change of the memory: live where the metric stands, anew where it must be fitted again."""
-        if delta.verb == "unlearn":
-            self._erase()
+        versions = {record.version for record in self.memory.history()}
+        if delta.verb == "unlearn" or (self._fit and self._fit.fitted_on not in versions):
+            self._fits = OrderedDict((v, f) for v, f in self._fits.items() if {v, f.fitted_on} <= versions)
+            self._old = None
         if self._predictor is None:
             return
         known = self._fits.get(self.memory.version)
-        purged = delta.verb in ("unlearn", "refresh") and self._fit.fitted_on not in self._versions()
+        purged = self._fit.fitted_on not in versions  # by this process or another: their versions have left the history
         forgotten = purged or (delta.verb != "add" and np.isin(delta.removed, self._fit.ids).any())
         if len(self.memory) == 0:
             self._predictor = None
@@ -163,12 +166,6 @@ class Live:
         if self._predictor:
             self._predictor.states.pop(sample_id, None)
 
-    def _erase(self) -> None:
-        """Drop what knows examples that are gone for good: their versions have left the history."""
-        versions = self._versions()
-        self._fits = OrderedDict((v, f) for v, f in self._fits.items() if {v, f.fitted_on} <= versions)
-        self._old = None
-
     def _predict(self, predictor: Predictor, sample_id: str, progress: Progress) -> Prediction:
         if sample_id not in predictor.states:
             _, notes = adapt(self.samples.read(sample_id), self.sample_channels)
@@ -177,15 +174,18 @@ class Live:
                 predictor.states.pop(next(iter(predictor.states)))
         return predictor.predict(sample_id)
 
-    def _versions(self) -> set[str]:
-        return {record.version for record in self.memory.history()}
-
     def _stored_fit(self) -> Fit | None:
+        """Return the fit on disk; None when there is none, or when entries that it saw were taken back since."""
         stored = self.memory.load_metric()
         if stored is None:
             return None
         fit = Fit(Metric.from_bytes(stored[0]), stored[1], self.memory.checkout(stored[1]).ids)
-        return fit if fit.metric.features == len(self.groups) else None
+        if fit.metric.features != len(self.groups):
+            return None
+        history = self.memory.history()
+        since = max(n for n, record in enumerate(history) if record.version == fit.fitted_on) + 1
+        taken_back = {record.verb for record in history[since:]} - PAINTING
+        return None if taken_back and not self.memory.is_stored(fit.ids).all() else fit
 
     def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:

@@ -62,6 +62,12 @@ def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...]) -> np
     return canvas
 
 
+def one_of_each_sample(memory: Reader) -> np.ndarray:
+    """Return the id of one active entry of each sample that has any."""
+    columns = memory.columns()
+    return columns.ids[np.unique(columns.sample, return_index=True)[1]]
+
+
 def _answer(stroke: Stroke, task: TaskSpec) -> float:
     """Return the class id or value of a stroke; NaN for an eraser."""
     if stroke.kind == "eraser":

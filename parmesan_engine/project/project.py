@@ -61,6 +61,7 @@ class Project:
         self.memory: Memory | None = None
         self.live: Live | None = None
         self._fitter: threading.Thread | None = None  # fits beside the work
+        self._tried = ""  # the version of the last such fit: each is tried once
         if (self.path / "memory").exists():
             self._open_memory()
 
@@ -284,6 +285,9 @@ class Project:
         """Return what is wrong with the stored memory and samples; empty when all is well."""
         with self._lock:
             problems = self.memory.verify() if self.memory is not None else []
+            known = {record.id for record in self.store.records()}
+            used = {row.sample_id for row in self.memory.provenance(painting.one_of_each_sample(self.memory))} if len(self) else set()
+            problems += [f"sample {sample_id}: has examples, but its copy is gone" for sample_id in sorted(used - known)]
             return problems + [problem for record in self.store.records() for problem in self.store.problems_of(record)]
 
     def refit(self, progress: Progress = None) -> dict:
@@ -299,13 +303,19 @@ class Project:
         The fit reads one version and takes no lock: strokes go on meanwhile, and it is adopted when it is done.
         """
         with self._lock:
-            if self.live is None or not (self.live.due or self._fitting):
+            if self.live is None or not self._due:
                 return False
             if not self._fitting:
+                self._tried = self.version
                 view = self.memory.checkout(self.version)
                 self._fitter = threading.Thread(target=self._fit_beside, args=(view, self.live.groups), daemon=True)
                 self._fitter.start()
             return True
+
+    @property
+    def _due(self) -> bool:
+        """Whether a fit is under way, or worth its time at a version where none was tried."""
+        return self._fitting or (self.live.due and self._tried != self.version)
 
     @property
     def _fitting(self) -> bool:
@@ -328,7 +338,7 @@ class Project:
             metric = self.live.predictor().metric
             return {"id": metric.id, "fitted_on": self.live.fitted_on, "entries_then": metric.fitted,
                     "entries_now": len(self), "stale": self.live.fitted_on != self.version,
-                    "due": self.live.due or self._fitting}
+                    "due": self._due}
 
     # Inside
 

@@ -1,14 +1,17 @@
-"""The samples of a project on disk: one `.npy` file each, named by content, and one JSON list of their descriptions.
+"""The samples of a project on disk: two files each, ID.npy with the values and ID.json with what is known of it.
 
-A sample's id is the first 16 digits of its content hash: the same picture imported twice is one sample. Files are written
-beside and renamed, so a crash leaves the old or the new, and are read memory-mapped, so a large volume costs what is used.
+A sample's id is the first 16 digits of its content hash: the same picture imported twice is one sample. No file is shared by
+two samples, so processes can add and remove at the same time and nothing is lost. Files are written beside and renamed, the
+description last: a crash leaves a whole sample or none. Values are mapped, so a large volume costs what is used of it.
 """
 
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -44,16 +47,21 @@ class SampleStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._list = folder / "samples.json"
         folder.mkdir(parents=True, exist_ok=True)
-        self._records = self._load()
+        self._records: dict[str, SampleRecord] = {}
+        self.records()
 
     def records(self) -> list[SampleRecord]:
-        """Return all records in the order in which they were added."""
+        """Return all records in the order in which they were added, those of other processes too. Raises FormatError."""
+        there = {path.stem for path in self.folder.glob("*.json")}
+        if there != set(self._records):
+            known = {i: self._records.get(i) or self._load(i) for i in there}
+            self._records = dict(sorted(known.items(), key=lambda item: (item[1].time, item[0])))
         return list(self._records.values())
 
     def record(self, sample_id: str) -> SampleRecord:
         """Return one record. Raises UnknownNameError."""
+        self.records()
         if sample_id not in self._records:
             raise UnknownNameError("the id of a sample of this project", repr(sample_id), "import the sample first")
         return self._records[sample_id]
@@ -61,22 +69,15 @@ class SampleStore:
     def add(self, sample: Sample, *, origin: str, time: float) -> SampleRecord:
         """Store a copy of a sample and return its record; the record that is there already if the content is known."""
         sample_id = sample.content_hash[:16]
-        if sample_id in self._records:
+        if any(record.id == sample_id for record in self.records()):
             return self._records[sample_id]
         affine = None if sample.affine is None else np.asarray(sample.affine, float).tolist()
         spacing = None if sample.spacing is None else tuple(float(s) for s in sample.spacing)
         record = SampleRecord(sample_id, sample.name, sample.channels, sample.spatial_shape, spacing, sample.unit, origin, time,
                               sample.content_hash, affine, tuple(sample.notes))
-        try:
-            beside = self._file(sample_id).with_suffix(".part")
-            with open(beside, "wb") as file:
-                np.save(file, sample.array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._file(sample_id))
-        except OSError as error:
-            raise StoreError("room and permission to write the sample", str(error), "free space or choose another folder") from error
-        self._save({**self._records, sample_id: record})
+        self._write(self._file(sample_id), lambda file: np.save(file, sample.array, allow_pickle=False))
+        self._write(self._file(sample_id).with_suffix(".json"), lambda file: file.write(json.dumps(asdict(record)).encode()))
+        self.records()
         return record
 
     def read(self, sample_id: str) -> Sample:
@@ -100,38 +101,35 @@ class SampleStore:
     def remove(self, sample_id: str) -> None:
         """Delete a sample's copy and record. Raises UnknownNameError."""
         self.record(sample_id)
-        self._save({i: r for i, r in self._records.items() if i != sample_id})
+        self._file(sample_id).with_suffix(".json").unlink(missing_ok=True)
         self._file(sample_id).unlink(missing_ok=True)
+        self.records()
 
     def _file(self, sample_id: str) -> Path:
         return self.folder / f"{sample_id}.npy"
 
-    def _load(self) -> dict[str, SampleRecord]:
-        if not self._list.exists():
-            return {}
+    def _load(self, sample_id: str) -> SampleRecord:
+        path = self._file(sample_id).with_suffix(".json")
         try:
-            rows = json.loads(self._list.read_text(encoding="utf-8"))
-            if not isinstance(rows, list):
-                raise TypeError("not a list")
-            for row in rows:
-                for name in ("spatial_shape", "spacing", "notes"):
-                    row[name] = None if row[name] is None else tuple(row[name])
-            records = [SampleRecord(**row) for row in rows]
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FormatError("a readable samples.json", str(error), f"restore {self._list.name} from a backup") from error
-        if not all(ID.fullmatch(r.id) for r in records):
-            raise FormatError("sample ids of 16 hex digits in samples.json", "others", "restore it from a backup")
-        return {r.id: r for r in records}
+            row = json.loads(path.read_text(encoding="utf-8"))
+            for name in ("spatial_shape", "spacing", "notes"):
+                row[name] = None if row[name] is None else tuple(row[name])
+            record = SampleRecord(**row)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise FormatError(f"a readable {path.name}", str(error), "restore it from a backup") from error
+        if not ID.fullmatch(sample_id) or record.id != sample_id:
+            raise FormatError(f"the description of sample {sample_id}", f"another in {path.name}", "restore it from a backup")
+        return record
 
-    def _save(self, records: dict[str, SampleRecord]) -> None:
-        """Write the list beside, then rename: the change is durable when this returns."""
-        beside = self._list.with_suffix(".part")
+    def _write(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Write beside, then rename: the file is durable and whole when this returns."""
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            with open(beside, "w", encoding="utf-8") as file:
-                json.dump([asdict(r) for r in records.values()], file)
+            with open(beside, "wb") as file:
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._list)
+            beside.replace(path)
         except OSError as error:
-            raise StoreError("room and permission to write the sample list", str(error), "free space") from error
-        self._records = records
+            beside.unlink(missing_ok=True)
+            raise StoreError("room and permission to write the sample", str(error), "free space or choose another folder") from error

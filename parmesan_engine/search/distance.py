@@ -39,12 +39,12 @@ def scores(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
 
 
 def score_error(channels: int) -> float:
-    """Return a bound on |(1 - score) - exact distance| for unit rows of `channels` values.
+    """Return a bound on |(1 - score) - pair distance| for unit rows of `channels` values, at distances up to 1.
 
-    The rounding error of a fp32 inner product of unit vectors is at most D * 2^-24 (Higham 2002, eq. 3.5); 16 more units
-    cover rows whose length is 1 only to rounding.
+    The rounding error of a fp32 inner product of unit vectors is at most D * 2^-24 (Higham 2002, eq. 3.5), that of the sum of
+    squared differences no larger at such distances; 16 more units cover rows whose length is 1 only to rounding.
     """
-    return (channels + 16) * 2.0**-24
+    return (2 * channels + 16) * 2.0**-24
 
 
 def pair_distances(queries: torch.Tensor, keys: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:

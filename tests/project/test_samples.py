@@ -11,7 +11,7 @@ import pytest
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, ShapeError, StoreError, UnknownNameError, VersionError
 from parmesan_engine.project import Project
 from tests.helpers import TASK, same, sample, write_image
-from tests.project.painter import SHAPE, files_of, holds, new_project, picture, teach
+from tests.project.painter import SHAPE, files_of, holds, line, new_project, picture, teach
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_bad_files_are_refused_with_a_clear_message_and_leave_nothing(project, t
 def test_removing_a_sample_leaves_nothing_of_it(project):
     other = project.add_sample(picture(1, name="patient-Zoe"))
     teach(project, project.first)
-    alone, files = project.predict(project.first), set(files_of(project.path)) - {f"samples/{other.id}.npy"}
+    alone, files = project.predict(project.first), set(files_of(project.path)) - {f"samples/{other.id}.npy", f"samples/{other.id}.json"}
     teach(project, other.id)
     project.predict(other.id)
     assert holds(project.path, b"patient-Zoe") and holds(project.path, other.id.encode())
@@ -143,13 +143,31 @@ def test_a_project_of_a_newer_program_or_of_nothing_is_refused(project, tmp_path
         Project.create(project.path, name="again", task=TASK)
 
 
-def test_a_damaged_list_of_samples_is_refused(project):
-    file = project.path / "samples" / "samples.json"
-    rows = json.loads(file.read_text())
-    for bad in ("[", "{}", "[{}]", json.dumps([{**rows[0], "id": "../../../../x"}]), json.dumps([{**rows[0], "extra": 1}])):
+def test_a_damaged_description_of_a_sample_is_refused(project):
+    file = project.path / "samples" / f"{project.first}.json"
+    row = json.loads(file.read_text())
+    for bad in ("[", "{}", "[]", json.dumps({**row, "id": "../../../../x"}), json.dumps({**row, "extra": 1})):
         file.write_text(bad)
         with pytest.raises(FormatError):
             Project.open(project.path)
+
+
+def test_two_openings_add_samples_without_losing_any(project):
+    """Regression: each wrote its own list of samples over the other's."""
+    with Project.open(project.path) as other:
+        second = other.add_sample(picture(21))
+        other.annotate(second.id, [line(12, 5, 8, 0)])
+        third = project.add_sample(picture(22))
+        assert {second.id, third.id} <= {r.id for r in project.samples()} == {r.id for r in other.samples()}
+        project.refresh()
+        assert project.verify() == []
+
+
+def test_verify_sees_examples_of_a_sample_that_is_gone(project):
+    teach(project, project.first)
+    for file in (project.path / "samples").iterdir():
+        file.unlink()
+    assert any("copy is gone" in problem for problem in project.verify())
 
 
 def test_two_threads_import_different_samples_at_once(project):
