@@ -59,7 +59,7 @@ def explain(predictor: Predictor, name: str, prediction: Prediction, at: tuple[i
     state, task = predictor.states[name], predictor.task
     shape = state.pyramid.spatial_shape
     if len(at) != len(shape) or any(not 0 <= a < n for a, n in zip(at, shape, strict=True)):
-        raise ShapeError(f"a pixel inside {shape}", f"{at}", "click inside the sample")
+        raise ShapeError(f"a pixel inside {shape}", f"{at}", "choose one inside the sample")
     node = torch.from_numpy(state.pyramid.levels[0].nodes_of(np.asarray([at])))
     neighbors = state.live.rows(node.to(predictor.device))
     shares = votes(neighbors, predictor.tables.weights, predictor.metric.tau)

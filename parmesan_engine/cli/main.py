@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _data(verb("evaluate", verbs.evaluate, "score the project on a labelled dataset"), "test")
     command = verb("explain", verbs.explain, "show which examples decide one pixel")
     command.add_argument("input", type=Path, metavar="INPUT")
-    command.add_argument("--at", required=True, metavar="Z,Y,X", help="pixel: T, Y,X or Z,Y,X")
+    command.add_argument("--at", required=True, metavar="Z,Y,X", help="pixel, rows before columns: T, Y,X or Z,Y,X")
     command.add_argument("--top", type=positive, default=8, metavar="N")
     command = verb("forget", verbs.forget, "unlearn examples for good, from history and files too; prints the receipt")
     for name, text in (("source", "NAME"), ("sample", "ID"), ("gesture", "ID"), ("author", "A"), ("before", "TIME")):
@@ -130,21 +130,22 @@ def _readable(result: dict[str, Any]) -> list[str]:
     for name, value in clean(result).items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             heads = list(dict.fromkeys(key for row in value for key in row))
-            rows = [heads] + [[_cell(row.get(head)) for head in heads] for row in value]
+            rows = [heads] + [[_named(head, row.get(head)) for head in heads] for row in value]
             widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
             lines += [f"{name}:"] + ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         else:
-            lines.append(f"{name}: {_time(value) if name == 'time' else _cell(value)}")
+            lines.append(f"{name}: {_named(name, value)}")
     return lines
+
+
+def _named(name: str, value: Any) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if name == "time" else _cell(value)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_cell(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {_named(k, v)}" for k, v in value.items())
     if isinstance(value, list):
         return ", ".join(map(_cell, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e6 else "" if value is None else str(value)
 
-
-def _time(value: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))

@@ -4,6 +4,7 @@ import argparse
 import datetime
 import shutil
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
         options.out.mkdir(parents=True, exist_ok=True)
         for path in options.inputs:
             sample = _read(project, path)
+            start = time.perf_counter()
             prediction = project.predict_sample(sample)
-            written.append(_write(prediction, sample, options.out / stem_of(path), options))
+            seconds = time.perf_counter() - start
+            written.append(_write(prediction, sample, seconds, options.out / stem_of(path), options))
         return {"version": project.version, "metric": project.metric_state()["id"], "predictions": written}
 
 
@@ -117,13 +120,13 @@ def _read(project: Project, path: Path) -> Sample:
     return read(path, spatial_dims=dims)
 
 
-def _write(prediction: Prediction, sample: Sample, stem: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _write(prediction: Prediction, sample: Sample, seconds: float, stem: Path, options: argparse.Namespace) -> dict[str, Any]:
     target = stem.with_name(stem.name + FORMATS[options.format or DEFAULT_FORMAT[sample.spatial_dims]])
     if prediction.labels is not None:
         write_labels(target, prediction.labels, sample, prediction.task)
     else:
         write_values(target, prediction.values, sample, prediction.task)
-    report = {"input": sample.name, "output": str(target), "seconds": prediction.seconds, "fallbacks": list(prediction.fallbacks)}
+    report = {"input": sample.name, "output": str(target), "seconds": seconds, "fallbacks": list(prediction.fallbacks)}
     if options.probabilities and prediction.probabilities is not None:
         extra = stem.with_name(f"{stem.name}.probabilities.npy")
         write_probabilities(extra, prediction.probabilities, sample)

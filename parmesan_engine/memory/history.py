@@ -48,7 +48,7 @@ class UndoStack:
 
 def find_version(records: list[VersionRecord], version: str) -> VersionRecord:
     """Return the newest record of a version, given by its hash or at least its first 6 digits. Raises VersionError."""
-    todo = "ask history() for the versions there are"
+    todo = "choose one of the versions in the history"
     if not isinstance(version, str) or len(version) < MIN_PREFIX:
         raise VersionError(f"a version hash or its first {MIN_PREFIX} digits", repr(version), todo)
     found = [record for record in records if record.version.startswith(version)]

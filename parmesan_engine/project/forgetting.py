@@ -28,7 +28,8 @@ def forget(memory: Memory, *, source: str | None, sample: str | None, author: st
     if given and ids is not None:
         chosen = np.intersect1d(chosen, ids)
     if len(chosen) == 0:
-        raise UnknownNameError("examples to forget", f"none with {given or 'these ids'}", "look at the Memory page or `history`")
+        wanted = ", ".join(f"{name} {value}" for name, value in given.items()) or "these ids"
+        raise UnknownNameError("examples to forget", f"none with {wanted}", "look at what there is: names and ids must be exact")
     stored = chosen[memory.is_stored(chosen)]
     returning = memory.displaced_by(chosen)
     delta = memory.remove(stored, revive=returning, author=by, gesture="")
@@ -38,4 +39,4 @@ def forget(memory: Memory, *, source: str | None, sample: str | None, author: st
         return receipt, [delta]
     reason = " ".join(f"{name}={value}" for name, value in given.items()) or "ids"
     purged, proof = memory.unlearn(chosen, reason, author=by)
-    return {**receipt, **asdict(proof), "version": purged.after}, [delta, purged]
+    return {**receipt, **asdict(proof), "version_before": delta.before, "version": purged.after}, [delta, purged]
