@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pages.components.canvas import Courier
-from pages.components.messages import Ledger, Log, is_count, parse_log
+from pages.components.messages import Ledger, Log, is_count, is_name, parse_log
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ParmesanError, UnknownNameError, VersionError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation
@@ -110,7 +110,7 @@ def take_view(desk: Desk, project: Project, value: Any) -> None:
             desk.planes[desk.sample] = (axis, min(index, shape[axis] - 1) if is_count(index) else middle)
         wanted = value.get("version")
         seqs = [record.seq for record in project.history()]
-        seq = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() else None
+        seq = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() and len(wanted) < 12 else None
         desk.seq = seq if seq in seqs[:-1] else None
 
 
@@ -184,10 +184,12 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
     start = time.perf_counter()
     if kind == "stroke":
         record = _record(project, op.get("sample"))
+        if not is_name(op.get("id")):
+            raise FormatError("a stroke with an id of its own", repr(op.get("id"))[:40], "reload the page")
         stroke = Stroke.parse(op.get("stroke"))
         if stroke.kind != "eraser" and project.task.kind == "segmentation" and not 0 <= (stroke.label or 0) < len(project.task.classes):
             raise UnknownNameError(f"one of {len(project.task.classes)} classes", f"class {stroke.label}", "pick a class of the palette")
-        result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=str(op.get("id"))[:80])
+        result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=op["id"])
         desk.said = " ".join(result.notes)
     elif kind == "undo":
         project.undo(author=desk.author)

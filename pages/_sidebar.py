@@ -8,7 +8,7 @@ import streamlit as st
 from pages import _state
 from pages._desk import Desk
 from pages._panel import css
-from pages._widgets import show_error
+from pages._widgets import show_refused
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import SUPPORTED
 from parmesan_engine.project import Project
@@ -36,7 +36,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
         if samples:
             _samples(desk, project)
             _import(desk, project)
-            _import_errors()
+            _import_errors(desk)
         if samples and project.task.kind == "segmentation":
             _classes(desk, project)
         author = st.text_input("You are", desk.author, key="author", max_chars=60, help="Kept with every example you paint")
@@ -77,19 +77,18 @@ def _import(desk: Desk, project: Project) -> None:
                     desk.choose(job().id)
                 except ParmesanError as error:
                     failed.append((name, error))
-        _state.put("failed-imports", failed)
+        _state.put("failed-imports", (desk.project, failed))
         _state.put("upload-turn", turn + 1)  # fresh, empty widgets: a rerun must not import again
         desk.jumps += 1
         st.rerun()
 
 
-def _import_errors() -> None:
-    """Show what could not be imported, until the next import or until dismissed."""
-    failed = _state.picked("failed-imports")
-    if not failed:
+def _import_errors(desk: Desk) -> None:
+    """Say what could not be imported into this project, until the next import or until dismissed."""
+    where, failed = _state.picked("failed-imports") or ("", [])
+    if not failed or where != desk.project:
         return
-    for number, (name, error) in enumerate(failed):
-        show_error(error, title=f"{Path(name).name[:60]} was not imported", key=f"import{number}")
+    show_refused([(Path(name).name[:60], error) for name, error in failed])
     if st.button("Dismiss", key="dismiss-imports"):
         _state.drop("failed-imports")
         st.rerun()
@@ -99,7 +98,7 @@ def _classes(desk: Desk, project: Project) -> None:
     with st.expander("Classes", icon=":material/palette:", expanded=not project.task.classes):
         for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True)):
             left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
-            stamp = f"{desk.project}-{i}-{desk.jumps}"
+            stamp = f"{desk.project}-{i}-{desk.jumps}-{name}-{css(color)}"  # a change made elsewhere is a new widget, never undone here
             new_color = left.color_picker("Colour", css(color), key=f"color-{stamp}", label_visibility="collapsed")
             new_name = right.text_input("Name", name, key=f"name-{stamp}", label_visibility="collapsed", max_chars=60).strip()
             if new_color != css(color):

@@ -35,6 +35,15 @@ def show_error(error: ParmesanError, *, title: str = "That did not work", key: s
         st.html(f'<div class="problem" role="alert"><b>{html.escape(title)}</b><dl>{rows}</dl></div>')
 
 
+def show_refused(files: list[tuple[str, ParmesanError]]) -> None:
+    """Say in one box which files were refused, why, and what to do."""
+    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(f'{error.got}; expected {error.expected}. {error.todo}.')}</dd>"
+                   for name, error in files)
+    title = f"{len(files)} files were not imported" if len(files) > 1 else "One file was not imported"
+    with st.container(key="problemimports"):
+        st.html(f'<div class="problem" role="alert"><b>{title}</b><dl>{rows}</dl></div>')
+
+
 def style() -> None:
     """Tighten Streamlit's padding, once per page."""
     st.html(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>")

@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 
 import streamlit as st
 
@@ -22,9 +23,7 @@ def page(desk: Desk, project: Project) -> None:
     if memory is None:
         st.info("This project has no samples yet. Add one on the Annotate page.", icon=":material/database:")
         return
-    if what := _state.picked("unlearn"):
-        _state.drop("unlearn")
-        _forget(desk, project, what, purge=True)
+    _carry_out(desk, project)
     overview, records = memory.columns(), project.history()
     _numbers(project, overview, len(records))
     _said(desk)
@@ -39,6 +38,17 @@ def page(desk: Desk, project: Project) -> None:
         else:
             _chosen(desk, project, overview, group, row)
     _versions(desk, project, records)
+
+
+def _carry_out(desk: Desk, project: Project) -> None:
+    """Do what was asked for. Each button says what it meant when it was drawn: others may have painted since."""
+    for name, verb in (("remove", lambda what: _forget(desk, project, what, purge=False)),
+                       ("unlearn", lambda what: _forget(desk, project, what, purge=True)),
+                       ("restore", lambda version: _change(desk, lambda: project.restore(version, author=desk.author)))):
+        what = _state.picked(name)
+        if what:
+            _state.drop(name)
+            verb(what)
 
 
 def _numbers(project: Project, overview: Overview, versions: int) -> None:
@@ -80,7 +90,7 @@ def _receipt(receipt: dict) -> None:
 
 
 def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row | None:
-    """Draw the table and return the chosen row."""
+    """Draw the table and return the ticked row, the newest when none is."""
     if not rows:
         return None
     most = max(row.count for row in rows)
@@ -90,14 +100,16 @@ def _table(rows: list[_ledger.Row], group: str, project: Project) -> _ledger.Row
         column_config={"Examples": st.column_config.ProgressColumn(format="%d", min_value=0, max_value=most, width="small"),
                        "Last": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width="small")})
     picked = event["selection"]["rows"]
-    return rows[picked[0] if picked and picked[0] < len(rows) else 0]  # the newest, so that there is something to see
+    if picked and picked[0] < len(rows):
+        return rows[picked[0]]
+    return replace(rows[0], title=f"{rows[0].title} (the newest; tick a row for another)")  # so that there is something to see
 
 
 def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _ledger.Row) -> None:
     st.html(f'<div class="chosen"><b>{row.count:,} example{"s" if row.count != 1 else ""}</b> {html.escape(row.title)}</div>')
     with st.container(horizontal=True):
-        if st.button("Remove", icon=":material/delete:", help=_HELP):
-            _forget(desk, project, _ledger.forget_arguments(overview, group, row), purge=False)
+        st.button("Remove", icon=":material/delete:", help=_HELP, on_click=_state.put,
+                  args=("remove", _ledger.forget_arguments(overview, group, row)))
         if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):
             _confirm(_ledger.forget_arguments(overview, group, row), row)
     ids = _ledger.gallery_of(overview, group, row)
@@ -153,8 +165,8 @@ def _versions(desk: Desk, project: Project, records: list) -> None:
         picked = event["selection"]["rows"]
         record = records[len(records) - 1 - picked[0]] if picked and picked[0] < len(records) else None
         with st.container(horizontal=True):
-            if st.button("Restore the chosen version", icon=":material/history:", disabled=record is None or record is records[-1]):
-                _change(desk, lambda: project.restore(record.version, author=desk.author))
+            st.button("Restore the chosen version", icon=":material/history:", disabled=record is None or record is records[-1],
+                      on_click=_state.put, args=("restore", record.version if record else ""))
             if st.button("Undo", icon=":material/undo:"):
                 _change(desk, lambda: project.undo(author=desk.author))
             if st.button("Redo", icon=":material/redo:"):

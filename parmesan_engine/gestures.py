@@ -17,6 +17,8 @@ KINDS = ("brush", "eraser", "polygon", "lasso", "point", "interval")
 MAX_POINTS = 20_000  # a minute of drawing with a 240 Hz pen
 MAX_RADIUS = 1_000.0
 MAX_POSITION = 1e7
+MAX_AREA = 1 << 26  # pixels of the box around a filled outline: half a gigabyte while it is filled
+LARGEST = 2**53
 MAX_WORK = 2**28  # pixel-to-segment distances of one brush stroke: about 3 s, far beyond any hand-drawn one
 
 
@@ -150,6 +152,8 @@ def _filled(points: np.ndarray, plane: tuple[int, int]) -> np.ndarray:
     rows, columns = plane
     y0, y1 = np.clip([math.floor(points[:, 1].min()), math.ceil(points[:, 1].max())], 0, rows)
     x0, x1 = np.clip([math.floor(points[:, 0].min()), math.ceil(points[:, 0].max())], 0, columns)
+    if (y1 - y0) * (x1 - x0) > MAX_AREA:
+        raise LimitError(f"an outline within {MAX_AREA:,} pixels", f"{y1 - y0:,} x {x1 - x0:,}", "zoom in and draw a smaller one")
     starts, ends = points, np.roll(points, -1, axis=0)
     upper, lower = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
     first = np.clip(np.ceil(upper - 0.5), y0, y1).astype(np.int64)
@@ -188,6 +192,9 @@ def _checked_points(points: Any) -> tuple[tuple[float, float], ...]:
 
 
 def _is_number(value: Any) -> bool:
+    """Whether a value is a number that fits a float: Python's integers may be too long for one."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return False
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 

@@ -138,3 +138,12 @@ def test_limits():
 def test_planes_that_do_not_fit_are_refused(stroke, shape):
     with pytest.raises(FormatError):
         rasterise(stroke, shape)
+
+
+def test_numbers_too_long_for_a_float_and_boundless_outlines_are_refused():
+    for raw in ({"kind": "brush", "points": [[10**400, 1]], "label": 0}, {"kind": "point", "points": [[1, 1]], "value": 10**400}):
+        with pytest.raises(FormatError):
+            Stroke.parse(raw)
+    huge = Stroke("polygon", ((0, 0), (20_000, 0), (20_000, 20_000)), label=0)
+    with pytest.raises(LimitError, match="smaller"):
+        rasterise(huge, (20_000, 20_000))

@@ -6,6 +6,7 @@ only the newest value, so every op stays in the log until it is acknowledged, an
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,18 +31,17 @@ class Ledger:
 
     handled: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
-    def new_ops(self, log: Log) -> list[dict[str, Any]]:
-        """Return the ops that were not returned before, in order, and count them as handled."""
+    def new_ops(self, log: Log) -> Iterator[dict[str, Any]]:
+        """Yield the ops that were not yielded before, in order. Each counts as handled just before it is yielded: what an
+        unexpected error cuts off is carried out when the log comes again."""
         last = self.handled.pop(log.client, 0)
-        fresh = []
-        for op in log.ops:
-            if op["seq"] > last:
-                fresh.append(op)
-                last = op["seq"]
         self.handled[log.client] = last
         while len(self.handled) > MAX_CLIENTS:
             self.handled.popitem(last=False)
-        return fresh
+        for op in log.ops:
+            if op["seq"] > last:
+                last = self.handled[log.client] = op["seq"]
+                yield op
 
 
 def parse_log(value: Any) -> Log | None:

@@ -149,13 +149,17 @@ def test_only_the_layer_that_is_looked_at_travels(page):
 
 
 def test_classes_can_be_added_renamed_and_recoloured(page, picture):
-    def key(name):
-        return f"{name}-{page.session_state['desk'].jumps}"
+    def widget(kind, number):
+        start = f"{kind}-{picture[0]}-{number}-{page.session_state['desk'].jumps}-"
+        return next(one for one in (page.text_input if kind == "name" else page.color_picker) if (one.key or "").startswith(start))
 
-    page.text_input(key=key(f"name-{picture[0]}-0")).input("shadow").run()
+    widget("name", 0).input("shadow").run()
     assert picture[1].task.classes == ("shadow", "bright") and not page.exception
-    page.color_picker(key=key(f"color-{picture[0]}-1")).pick("#112233").run()
+    widget("color", 1).pick("#112233").run()
     assert picture[1].task.colors[1] == (17, 34, 51)
+    picture[1].rename_class(1, "sun")  # another session
+    page.run()
+    assert picture[1].task.classes == ("shadow", "sun"), "a rerun must not put the old name back"
     version = picture[1].version
-    page.text_input(key=key(f"name-{picture[0]}-0")).input("bright").run()
+    widget("name", 0).input("sun").run()
     assert "choose another name" in shown(page) and picture[1].version == version
