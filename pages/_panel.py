@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,13 +35,13 @@ def panel(desk: Desk, project: Project, record: SampleRecord | None, prediction:
         if neighbor.gesture not in strokes:
             strokes[neighbor.gesture] = len(project.memory.select(gesture=neighbor.gesture))
 
-    def card(one: NeighborInfo) -> dict[str, Any]:
+    def card(one: NeighborInfo, places: int = 1) -> dict[str, Any]:
         known = names.get(one.sample_id)
         return {
             "entry": one.entry, "name": label_name(project, one.label), "color": label_color(project, one.label, prediction),
             "sample": known.name if known else "a sample that is gone", "where": place(one.at, known), "author": one.author,
             "similarity": round(one.similarity, 4), "vote": round(one.vote, 4), "gesture": one.gesture, "source": one.source,
-            "strokeSize": strokes[one.gesture], "time": datetime.fromtimestamp(one.time).strftime("%d %b %Y %H:%M"),
+            "strokeSize": strokes[one.gesture], "places": places, "time": datetime.fromtimestamp(one.time).strftime("%d %b %Y %H:%M"),
             "picture": picture(one.sample_id, tuple(one.at)) if known else "",
         }
 
@@ -49,9 +50,19 @@ def panel(desk: Desk, project: Project, record: SampleRecord | None, prediction:
         "verdict": _verdict(project, explanation, prediction), "votes": _votes(project, explanation),
         "doubts": [_doubt("Conflict", explanation.conflict, CONFLICT, "#ea580c"),
                    _doubt("Novelty", explanation.novelty, NOVELTY, "#7e22ce")],
-        "neighbors": [card(one) for one in explanation.neighbors], "opponents": [card(one) for one in explanation.opponents.values()],
+        "neighbors": [card(one, places) for one, places in by_stroke(explanation.neighbors)], "shown": len(explanation.neighbors),
+        **_voters(project, explanation), "opponents": [card(one) for one in explanation.opponents.values()],
         "smoothed": explanation.smoothed,
     }
+
+
+def by_stroke(neighbors: tuple[NeighborInfo, ...]) -> list[tuple[NeighborInfo, int]]:
+    """Return the strongest example of each stroke with the votes of all its places, and how many these are; the strongest first."""
+    groups: dict[Any, list[NeighborInfo]] = {}
+    for one in neighbors:
+        groups.setdefault((one.gesture, one.label) if one.gesture else one.entry, []).append(one)
+    merged = [(replace(max(group, key=lambda one: one.vote), vote=sum(one.vote for one in group)), len(group)) for group in groups.values()]
+    return sorted(merged, key=lambda pair: -pair[0].vote)
 
 
 def place(at: tuple[int, ...], record: SampleRecord | None) -> str:
@@ -81,6 +92,13 @@ def label_color(project: Project, label: float, prediction: Prediction | None) -
 
 def css(color: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*(int(part) for part in color))
+
+
+def _voters(project: Project, explanation: Explanation) -> dict[str, Any]:
+    """Return how many examples voted and the share of those that are not shown (0 below half a percent)."""
+    voters = max(min(project.live.predictor().k, len(project)), len(explanation.neighbors))
+    others = 1 - sum(one.vote for one in explanation.neighbors) if voters > len(explanation.neighbors) > 0 else 0
+    return {"voters": voters, "others": round(others, 4) if others >= 0.005 else 0}
 
 
 def _verdict(project: Project, explanation: Explanation, prediction: Prediction | None) -> dict[str, str]:
@@ -113,9 +131,10 @@ def _fractions(project: Project, prediction: Prediction | None) -> dict[str, Any
         middle = f"median {np.median(known):.4g} {project.task.unit}" if known.size else "all unknown"
         return {"fractions": [{"name": "unknown", "share": 1 - known.size / prediction.values.size, "color": ""}],
                 "fractionsTitle": "Whole sample", "fractionsNote": middle}
+    unit = {1: "samples", 3: "voxels"}.get(prediction.labels.ndim, "pixels")
     counts = np.bincount(prediction.labels.ravel() + 1, minlength=len(project.task.classes) + 1) / prediction.labels.size
     shares = [{"name": name, "share": round(float(counts[i + 1]), 5), "color": css(color)}
               for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True))]
     if counts[0] > 0:
         shares.append({"name": "unknown", "share": round(float(counts[0]), 5), "color": ""})
-    return {"fractions": shares, "fractionsTitle": "Whole sample", "fractionsNote": f"{prediction.labels.size:,} pixels"}
+    return {"fractions": shares, "fractionsTitle": "Whole sample", "fractionsNote": f"{prediction.labels.size:,} {unit}"}

@@ -76,6 +76,7 @@ class Studio {
     this.redraw();
   }
   hover(point) {
+    this.pointed = point;
     const out = this.chrome.out("where"), { surface, header } = this;
     out.hidden = !point || !header || !surface.inside(point);
     if (out.hidden) return;
@@ -124,6 +125,7 @@ class Studio {
   look(change) { // which plane, which version: only the newest counts, so this is plain state
     this.wanted = { ...this.wanted, ...change };
     clearTimeout(this.lookTimer);
+    this.chrome.hush();
     this.looking = true;
     this.lookTimer = setTimeout(() => {
       const { plane, past } = this.header, now = this.header.versions.list[this.header.versions.position];
@@ -136,6 +138,7 @@ class Studio {
 
   // ---- talking with Python
   send(op, flying = null) {
+    this.chrome.hush();
     this.seq += 1;
     this.ops.push({ message: { seq: this.seq, id: `${this.client}-${this.seq}`, project: this.header.project, sample: this.header.sample, ...op }, flying, sent: performance.now() });
     this.root.dataset.seq = this.seq;
@@ -193,6 +196,7 @@ class Studio {
     if (header.client === this.client) this.acknowledge(header.acked);
     if (!header.viewed || header.viewed.client !== this.client || header.viewed.n >= (this.viewed || 0)) { this.looking = false; this.wanted = {}; }
     this.marks = header.marks;
+    this.hover(moved ? null : this.pointed); // the class under a pointer that stays still
     this.settle();
     this.chrome.fill();
     this.chrome.show();

@@ -1,6 +1,7 @@
 /* Toolbar, palette, layer switch, slice and history bars, status line, shortcuts. All text goes in through textContent. */
 
 const TOOL_KEYS = { i: "inspect", b: "brush", e: "eraser", l: "lasso", p: "polygon", o: "point", n: "interval" };
+const SINCE = /; [\d,]+ (new|gone) since/; // belongs to now
 const LAYERS = ["prediction", "conflict", "novelty", "none"];
 const SHORTCUTS = [
   ["I B E L P O", "inspect, brush, eraser, lasso, polygon, point"], ["N", "interval (signals)"], ["1 – 9", "pick a class"], ["[  ]", "brush size"],
@@ -15,7 +16,7 @@ class Chrome {
   constructor(root, studio, signal) {
     Object.assign(this, { root, studio });
     const on = (node, name, act) => node.addEventListener(name, act, { signal });
-    for (const part of root.querySelectorAll(".bar, .foot, .float")) on(part, "click", (e) => this.click(e));
+    for (const part of root.querySelectorAll(".bar, .foot, .float, .past")) on(part, "click", (e) => this.click(e));
     for (const group of root.querySelectorAll("[role=radiogroup]")) on(group, "keydown", (e) => this.rove(e, group));
     on(this.input("size"), "input", () => studio.set({ size: Math.round(128 ** (this.input("size").value / 100)) }));
     on(this.input("opacity"), "input", () => studio.set({ opacity: this.input("opacity").value / 100 }));
@@ -82,7 +83,7 @@ class Chrome {
   }
   pickVersion(position) {
     const list = this.studio.header.versions.list;
-    this.out("version").textContent = list[position].text;
+    this.out("version").textContent = this.out("version").title = list[position].text;
     this.studio.look({ version: position === list.length - 1 ? null : list[position].id });
   }
 
@@ -137,7 +138,6 @@ class Chrome {
     const past = this.root.querySelector(".past");
     past.hidden = !header.past;
     this.out("past").textContent = header.past || "";
-    this.act("restore").hidden = this.act("now").hidden = !header.past;
   }
   legend({ unit, range, palette }) {
     this.out("unit").textContent = unit || "";
@@ -168,7 +168,7 @@ class Chrome {
     slider.disabled = versions.list.length < 2;
     if (this.studio.looking) return;
     slider.value = versions.position;
-    this.out("version").textContent = versions.list[versions.position]?.text || "empty memory";
+    this.out("version").textContent = this.out("version").title = versions.list[versions.position]?.text || "empty memory";
   }
   status() {
     const { header } = this.studio, box = this.root.querySelector(".status");
@@ -176,22 +176,25 @@ class Chrome {
       const span = element("span");
       if (strong) span.append(element("b", strong), " ");
       if (code) span.append(element("code", code), " ");
-      span.append(text);
+      span.append(header.past ? text.replace(SINCE, "") : text);
       return span;
     }));
-    if (header.refit) box.append(element("button", header.refit, { type: "button", className: "text", title: "Fit the metric to all examples" }));
-    if (header.refit) box.lastChild.dataset.do = "refit";
+    if (header.past) box.append(element("span", "under today's metric", { title: "The examples are those of then, the metric is the present one" }));
+    const refit = header.past ? null : header.refit; // the past is read only
+    if (refit) box.append(element("button", refit, { type: "button", className: "text", title: "Fit the metric to all examples" }));
+    if (refit) box.lastChild.dataset.do = "refit";
     for (const note of header.notes) box.append(element("span", note, { className: "note", title: note }));
-    if (header.said?.text && header.said.id !== this.heard) this.say(header.said.text);
+    if (header.said?.id !== this.heard) header.said?.text ? this.say(header.said.text) : this.hush();
     this.heard = header.said?.id;
   }
-  say(text) { // what the server has to tell once; it goes away by itself
+  say(text) { // what the server has to tell once; it goes away by itself, or with the next action
     const out = this.out("said");
     out.textContent = text;
     out.hidden = false;
     clearTimeout(this.sayTimer);
-    this.sayTimer = setTimeout(() => { out.hidden = true; }, 7000);
+    this.sayTimer = setTimeout(() => this.hush(), 7000);
   }
+  hush() { this.out("said").hidden = true; }
 }
 
 function nextSize(size, sign) { return clamp(size + sign * Math.max(1, Math.round(size * 0.12)), 1, 128); }

@@ -66,8 +66,9 @@ class Panel {
       parts.push(meter(doubt.name, doubt.share, { color: doubt.color, swatched: false }));
       parts.push(element("p", doubt.text));
     }
-    parts.push(element("h3", "Decided by", {}, element("small", data.neighbors.length === 1 ? "1 example" : `${data.neighbors.length} nearest examples`)));
+    parts.push(element("h3", "Decided by", {}, element("small", data.shown < data.voters ? `${data.shown} of ${data.voters} voters` : data.voters === 1 ? "1 voter" : `${data.voters} voters`)));
     for (const neighbor of data.neighbors) parts.push(this.card(neighbor, data));
+    if (data.others) parts.push(element("p", "others", { className: "others" }, element("output", percent(data.others))));
     if (data.opponents.length) parts.push(element("h3", "Best of the other classes"));
     for (const opponent of data.opponents) parts.push(this.card(opponent, data, true));
     return parts;
@@ -76,33 +77,36 @@ class Panel {
     const card = element("div", "", { className: "card" });
     card.dataset.entry = one.entry;
     card.style.setProperty("--swatch", one.color);
-    const picture = element("img", "", { alt: `Crop of ${one.sample} around ${one.where}` });
-    if (one.picture) picture.src = one.picture;
-    const more = element("button", "•••", { type: "button", className: "more", title: "Show or forget this example", ariaLabel: "Show or forget this example" });
+    const crop = element("img", "", { alt: `Crop of ${one.sample} around ${one.where}` });
+    if (one.picture) crop.src = one.picture;
+    const picture = element("button", "", { type: "button", className: "crop", title: "Show in the picture" }, crop);
+    picture.onclick = () => this.act({ kind: "goto", entry: one.entry });
+    const more = element("button", "Remove", { type: "button", className: "more", title: "Remove this example, its stroke or its source: undo brings it back" });
     const expanded = this.open === one.entry;
     more.setAttribute("aria-expanded", String(expanded));
     more.onclick = () => { this.open = expanded ? null : one.entry; this.show(this.args); this.root.querySelector(`[data-entry="${one.entry}"] .more`)?.focus(); };
     const bar = element("div", "", { className: "track", title: "Share of the vote" }, element("i"));
     bar.firstChild.style.width = `${100 * (opponent ? one.similarity : one.vote)}%`;
+    const source = [one.sample, one.where, one.places > 1 ? `×${one.places} places of this stroke` : "", one.author, one.source].filter(Boolean).join(" · ");
     card.append(picture,
-      element("div", "", { className: "line" }, swatch(one.color), element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), more),
+      element("div", "", { className: "line" }, element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), more),
       element("div", "", { className: "line" }, bar, element("small", `similarity ${one.similarity.toFixed(3)}`)),
-      element("div", `${one.sample} · ${one.where} · ${one.author}${one.source ? ` · ${one.source}` : ""}`, { className: "source clip", title: `${one.sample} · ${one.where} · ${one.author} · ${one.source} · ${one.time}` }));
+      element("div", source, { className: "source", title: `${source} · ${one.time}` }));
     if (expanded) card.append(this.verbs(one, data));
     return card;
   }
   verbs(one, data) {
     const box = element("div", "", { className: "verbs" });
-    const add = (text, op, forget) => {
-      const button = element("button", text, { type: "button", className: forget ? "forget" : "", title: text, disabled: forget && data.locked });
+    const add = (text, op) => {
+      const button = element("button", text, { type: "button", className: "forget", title: `${text}: undo brings it back`, disabled: data.locked });
       button.dataset.verb = op.scope || op.kind;
       button.onclick = () => { this.open = null; this.act(op); };
       box.append(button);
     };
-    add("Show in the picture", { kind: "goto", entry: one.entry });
-    add("Forget this example", { kind: "forget", scope: "example", entry: one.entry }, true);
-    if (one.gesture) add(`Forget its stroke (${one.strokeSize})`, { kind: "forget", scope: "gesture", entry: one.entry }, true);
-    if (one.source) add(`Forget all from ${one.source}`, { kind: "forget", scope: "source", entry: one.entry }, true);
+    add("Remove this example", { kind: "forget", scope: "example", entry: one.entry });
+    if (one.gesture) add(`Remove its stroke (${one.strokeSize})`, { kind: "forget", scope: "gesture", entry: one.entry });
+    if (one.source) add(`Remove all from ${one.source}`, { kind: "forget", scope: "source", entry: one.entry });
+    box.append(element("small", "undo brings it back"));
     return box;
   }
   shares(data) {

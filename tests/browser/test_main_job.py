@@ -30,7 +30,7 @@ def test_paint_ask_why_forget(surface):
     assert cards.first.locator("img").evaluate("image => image.complete && image.naturalWidth") > 0
 
     cards.first.locator(".more").click()
-    surface.why.get_by_role("button", name=re.compile("Forget its stroke")).click()
+    surface.why.get_by_role("button", name=re.compile("Remove its stroke")).click()
     after = surface.wait(lambda facts: facts["version"] == before["version"] and facts["prediction"] == before["prediction"])
     assert after["painted"] == before["painted"]
 
