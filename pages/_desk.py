@@ -117,14 +117,15 @@ def take_view(desk: Desk, project: Project, value: Any) -> None:
 def predict(desk: Desk, project: Project) -> Prediction | None:
     """Return the prediction of the chosen sample (under the version looked at); None from an empty memory."""
     version = past_version(desk, project)
-    key = (desk.project, desk.sample, version, project.version, project.task, project.metric_state()["fitted_on"])
+    what = (desk.project, desk.sample, version, project.task)
     with desk.lock:
-        if desk.held is None or desk.held[0] != key:
+        if desk.held is None or desk.held[0] != (*what, version or project.version, project.metric_state()["id"]):
             start = time.perf_counter()
             try:
-                desk.held = (key, project.predict(desk.sample, version=version))
+                prediction = project.predict(desk.sample, version=version)
             except EmptyMemoryError:
                 return None
+            desk.held = ((*what, prediction.version, prediction.metric), prediction)  # what it says itself: others may have painted
             if desk.milliseconds is not None:
                 desk.milliseconds += 1000 * (time.perf_counter() - start)
                 desk.changed = desk.held[1].changed_nodes

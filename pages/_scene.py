@@ -21,8 +21,8 @@ from parmesan_engine.types import Prediction, Sample
 LOSSLESS_PIXELS = 2**20  # larger pictures travel as JPEG: at 100 % its traces cannot be seen, and it is a fifth of the size
 NOTHING = 255
 HISTORY = 300  # versions that the slider offers
-VERBS = {"add": "painted", "remove": "forgot", "modify": "changed", "unlearn": "unlearned", "undo": "undo", "redo": "redo",
-         "restore": "restored", "create": "new memory", "set_task": "classes", "merge": "merged", "annotate": "painted"}
+VERBS = {"add": "painted", "remove": "removed", "modify": "changed", "unlearn": "unlearned", "undo": "undo", "redo": "redo",
+         "restore": "restored", "create": "new memory", "set_task": "classes"}
 
 
 def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Sample, prediction: Prediction | None) -> Scene:
@@ -134,7 +134,9 @@ def describe(record: VersionRecord, number: int, count: int) -> str:
     """Return one line of the history in words."""
     moment = datetime.fromtimestamp(record.time)
     when = moment.strftime("%H:%M" if time.time() - record.time < 86_400 else "%d %b %H:%M")
-    return f"{number} of {count} · {VERBS.get(record.verb, record.verb)} · {record.entries:,} examples · {record.author or 'engine'} {when}"
+    erased = record.verb == "add" and record.removed and not record.added
+    verb = "erased" if erased else VERBS.get(record.verb, record.verb)
+    return f"{number} of {count} · {verb} · {record.entries:,} examples · {record.author or 'engine'} {when}"
 
 
 def _status(desk: Desk, project: Project, prediction: Prediction | None) -> dict[str, Any]:

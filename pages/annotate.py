@@ -22,8 +22,9 @@ def _ignore() -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def settle(project: Project) -> None:
     """While the metric is fitted anew beside the work: look now and then, and show the new prediction when it is done."""
-    if not project.refit_when_due():
-        st.rerun()
+    with border():
+        if not project.refit_when_due():
+            st.rerun()
 
 
 @st.fragment(key="surface")
@@ -31,6 +32,7 @@ def surface(desk: Desk, project: Project) -> None:
     """The picture and the panel beside it: this part alone runs again after a stroke."""
     left, right = st.columns([7, 3], gap="small")
     with border():
+        project.refresh()  # what other processes have committed
         before = desk.sample, desk.jumps
         take_view(desk, project, _state.sent("canvas", "view"))
         take_acts(desk, project, _state.sent("why", "acts"))

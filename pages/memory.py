@@ -23,6 +23,7 @@ def page(desk: Desk, project: Project) -> None:
     if memory is None:
         st.info("This project has no samples yet. Add one on the Annotate page.", icon=":material/database:")
         return
+    project.refresh()  # what other processes have committed
     _carry_out(desk, project)
     overview, records = memory.columns(), project.history()
     _numbers(project, overview, len(records))
