@@ -8,7 +8,7 @@ import streamlit as st
 from pages import _state
 from pages._desk import Desk
 from pages._panel import css
-from pages._widgets import show_refused
+from pages._widgets import show_error, show_refused
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import SUPPORTED
 from parmesan_engine.project import Project
@@ -88,7 +88,11 @@ def _import_errors(desk: Desk) -> None:
     where, failed = _state.picked("failed-imports") or ("", [])
     if not failed or where != desk.project:
         return
-    show_refused([(Path(name).name[:60], error) for name, error in failed])
+    files = [(Path(name).name[:60], error) for name, error in failed]
+    if len(files) == 1:
+        show_error(files[0][1], title=f"{files[0][0]} was not imported", key="import")
+    else:
+        show_refused(files)
     if st.button("Dismiss", key="dismiss-imports"):
         _state.drop("failed-imports")
         st.rerun()

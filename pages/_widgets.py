@@ -39,9 +39,8 @@ def show_refused(files: list[tuple[str, ParmesanError]]) -> None:
     """Say in one box which files were refused, why, and what to do."""
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(f'{error.got}; expected {error.expected}. {error.todo}.')}</dd>"
                    for name, error in files)
-    title = f"{len(files)} files were not imported" if len(files) > 1 else "One file was not imported"
     with st.container(key="problemimports"):
-        st.html(f'<div class="problem" role="alert"><b>{title}</b><dl>{rows}</dl></div>')
+        st.html(f'<div class="problem" role="alert"><b>{len(files)} files were not imported</b><dl>{rows}</dl></div>')
 
 
 def style() -> None:

@@ -75,16 +75,17 @@ class Panel {
   }
   card(one, data, opponent = false) {
     const card = element("div", "", { className: "card" });
-    card.dataset.entry = one.entry;
+    const slot = `${opponent ? "opponent" : "voter"}-${one.entry}`; // an example can be both
+    card.dataset.slot = slot;
     card.style.setProperty("--swatch", one.color);
     const crop = element("img", "", { alt: `Crop of ${one.sample} around ${one.where}` });
     if (one.picture) crop.src = one.picture;
     const picture = element("button", "", { type: "button", className: "crop", title: "Show in the picture" }, crop);
     picture.onclick = () => this.act({ kind: "goto", entry: one.entry });
     const more = element("button", "Remove", { type: "button", className: "more", title: "Remove this example, its stroke or its source: undo brings it back" });
-    const expanded = this.open === one.entry;
+    const expanded = this.open === slot;
     more.setAttribute("aria-expanded", String(expanded));
-    more.onclick = () => { this.open = expanded ? null : one.entry; this.show(this.args); this.root.querySelector(`[data-entry="${one.entry}"] .more`)?.focus(); };
+    more.onclick = () => { this.open = expanded ? null : slot; this.show(this.args); this.root.querySelector(`[data-slot="${slot}"] .more`)?.focus(); };
     const bar = element("div", "", { className: "track", title: "Share of the vote" }, element("i"));
     bar.firstChild.style.width = `${100 * (opponent ? one.similarity : one.vote)}%`;
     const source = [one.sample, one.where, one.places > 1 ? `×${one.places} places of this stroke` : "", one.author, one.source].filter(Boolean).join(" · ");
