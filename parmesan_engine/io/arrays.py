@@ -8,6 +8,7 @@ with one axis more, the channels are the last axis when it is at most 4 and the 
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ _SECONDS = {
 }
 _TIME = re.compile(r"^(?:time(?:stamp)?|t|seconds|secs?|msec|ms)?[\s_\[\(]*([a-z\u00b5]*)[\]\)]*$")
 _COUNTERS = {"", "index", "sample", "samples", "sample #", "n", "unnamed: 0"}
+_BLOCK = _LONGEST_LINE = 2**20  # characters
 _STEP_TOLERANCE = 0.01  # of the median time step; loggers round their clocks
 
 
@@ -118,7 +120,10 @@ def _check_header(path: Path, max_bytes: int | None) -> tuple[int, ...]:
 
 
 def read_csv(path: Path, *, max_bytes: int) -> Sample:
-    """Return a table as (columns, rows) float32. A first column of times gives the spacing in s."""
+    """Return a table as (columns, rows) float32. A first column of times gives the spacing in s.
+
+    The file is read twice, a block of lines at a time: once to count its rows, once to fill the array.
+    """
     if 2 * path.stat().st_size > max_bytes:  # a value takes at least two characters, and four bytes as float32
         raise LimitError(
             f"a table of at most {max_bytes / 2 / GIB:.1f} GiB",
@@ -126,26 +131,43 @@ def read_csv(path: Path, *, max_bytes: int) -> Sample:
             "split it or save it as .npy",
         )
     with decoding(path, "CSV"):
-        lines = [
-            line
-            for line in path.read_text("utf-8-sig").splitlines()
-            if line.strip() and not line.lstrip().startswith("#")
-        ]
-    if not lines:
-        raise FormatError("rows of numbers", f"no row in {path.name}", "export the table again")
-    separator = next((s for s in (";", "\t", ",") if s in lines[0] or s in lines[-1]), None)
-    header = _cells(lines[0], separator)
-    names = None if all(_is_number(cell) for cell in header) else header
-    rows = lines[1:] if names else lines
-    table = plain_numbers(_table(rows, separator, path), path.name)
-    spacing, dropped, notes = _clock(table, names)
-    columns = [i for i in range(table.shape[1]) if i not in dropped]
-    if not columns or not len(table):
-        raise FormatError(
-            "at least one column of values", f"{len(lines)} rows, {table.shape[1]} columns in {path.name}", "add values"
-        )
-    array = np.ascontiguousarray(table[:, columns].T.astype(np.float32))
+        first, last, lines = None, "", 0
+        for block in _blocks(path):
+            first, last, lines = block[0] if first is None else first, block[-1], lines + len(block)
+        if first is None:
+            raise FormatError("rows of numbers", f"no row in {path.name}", "export the table again")
+        separator = next((s for s in (";", "\t", ",") if s in first or s in last), None)
+        header = _cells(first, separator)
+        names = None if all(_is_number(cell) for cell in header) else header
+        array, start = _table(path, separator, lines, names is not None, max_bytes)
+    array = plain_numbers(array.T, path.name).T
+    spacing, dropped, notes = _clock(start, names)
+    if dropped:
+        array = array[1:]
     return Sample(array, path.name, spacing, "s" if spacing else "px", notes=notes)
+
+
+def _blocks(path: Path) -> Iterator[list[str]]:
+    """Yield the lines that say something, about a MiB of text at a time. Raises LimitError for an endless line."""
+    with open(path, encoding="utf-8-sig") as file:
+        rest, seen, more = "", 0, True
+        while more:
+            text = file.read(_BLOCK)
+            more = bool(text)
+            lines = (rest + text).split("\n")
+            for number, line in enumerate(lines, seen + 1):
+                if len(line) > _LONGEST_LINE:
+                    raise LimitError(
+                        f"lines of at most {_LONGEST_LINE:,} characters",
+                        f"a longer one, line {number:,} in {path.name}",
+                        "write one row per time step, or save it as .npy",
+                    )
+            if more:
+                rest = lines.pop()
+            seen += len(lines)
+            block = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            if block:
+                yield block
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
@@ -163,38 +185,67 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _table(rows: list[str], separator: str | None, path: Path) -> np.ndarray:
-    """Return (rows, columns) float64. Raises FormatError naming the row."""
-    if separator == ";":
-        rows = [row.replace(",", ".") for row in rows]
+def _table(
+    path: Path, separator: str | None, lines: int, headed: bool, max_bytes: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return ((columns, rows) float32, the first of several columns as float64). Raises FormatError naming the row."""
+    rows, done, lead, array, start = lines - headed, 0, [], None, None
     if not rows:
         raise FormatError("rows of numbers", f"only a header in {path.name}", "export the table again")
+    for number, block in enumerate(_blocks(path)):
+        block = block[1:] if headed and number == 0 else block
+        if not block:
+            continue
+        if separator == ";":
+            block = [row.replace(",", ".") for row in block]
+        part = _numbers(lead + block, separator, done - len(lead), path)[len(lead) :]
+        if array is None:
+            check_limit((part.shape[1], rows), max_bytes, path.name)
+            array = np.empty((part.shape[1], rows), np.float32)
+            start = np.empty(rows) if part.shape[1] > 1 else None  # float32 is too coarse for times
+            lead = block[:1]  # goes before each further block, for the same number of columns
+        if done + len(part) > rows:
+            break
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused with its place
+            array[:, done : done + len(part)] = part.T
+        if start is not None:
+            start[done : done + len(part)] = part[:, 0]
+        done += len(part)
+    if done != rows:
+        raise FormatError("a table that nobody writes to", f"{path.name}, which changed while it was read", "try again")
+    return array, start
+
+
+def _numbers(rows: list[str], separator: str | None, before: int, path: Path) -> np.ndarray:
+    """Return (rows, columns) float64; `before` rows came earlier."""
     try:
         return np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None, quotechar='"')
     except ValueError as error:
+        reason = re.sub(r"(?<=at row )\d+", lambda found: str(int(found.group()) + before), str(error))
         raise FormatError(
             "a table of numbers, the same columns in each row",
-            f"{path.name}: {error} (rows count from the first numbers)",
+            f"{path.name}: {reason} (rows count from the first numbers)",
             "mend or remove that row; empty cells are not allowed",
         ) from error
 
 
-def _clock(table: np.ndarray, names: list[str] | None) -> tuple[tuple[float] | None, set[int], tuple[str, ...]]:
-    """Return (spacing in s or None, columns to leave out, notes)."""
-    if table.shape[1] < 2 or len(table) < 3:
-        return None, set(), ()
-    steps = np.diff(table[:, 0])
-    step = float(np.median(steps))
-    even = step > 0 and bool((np.abs(steps - step) <= _STEP_TOLERANCE * step).all())
+def _clock(start: np.ndarray | None, names: list[str] | None) -> tuple[tuple[float] | None, bool, tuple[str, ...]]:
+    """Return (spacing in s or None, whether to leave out the first column, notes). start: that column, if not alone."""
+    if start is None or len(start) < 3:
+        return None, False, ()
+    steps = np.diff(start)
+    least, most = float(steps.min()), float(steps.max())
+    step = float(np.median(steps, overwrite_input=True))
+    even = step > 0 and max(step - least, most - step) <= _STEP_TOLERANCE * step
     name = names[0].lower() if names else None
     match = None if name is None else _TIME.match(name)
     if (name in _COUNTERS and even) or (name is None and even and step == 1.0):
-        return None, {0}, ("first column of row numbers left out",)
+        return None, True, ("first column of row numbers left out",)
     if name is None and even:
-        return (step,), {0}, ("first column read as time in seconds",)
+        return (step,), True, ("first column read as time in seconds",)
     if not match or match.group(1) not in _SECONDS or step <= 0:
-        return None, set(), ()
+        return None, False, ()
     unit = match.group(1) or (name.strip() if name.strip() in _SECONDS else "")
     if not even:
-        return None, {0}, (f"time column left out, its steps vary ({steps.min():.4g} to {steps.max():.4g})",)
-    return (step * _SECONDS[unit],), {0}, (f"column {names[0]!r} read as time",)
+        return None, True, (f"time column left out, its steps vary ({least:.4g} to {most:.4g})",)
+    return (step * _SECONDS[unit],), True, (f"column {names[0]!r} read as time",)
