@@ -57,6 +57,16 @@ def forget_arguments(overview: Overview, group: str, row: Row) -> dict[str, Any]
     return {names[group]: row.key} if group in names else {"ids": ids_of(overview, group, row)}
 
 
+def shown_ids(project: Project, overview: Overview, group: str, row: Row, *, purge: bool) -> np.ndarray:
+    """Return the ids that a row stands for now, held-back entries too: what a button takes must not grow after it was drawn.
+
+    purge: also those that only older versions hold.
+    """
+    if group == "Class":
+        return ids_of(overview, group, row)
+    return project.memory.select(**forget_arguments(overview, group, row), removed=purge)
+
+
 def gallery_of(overview: Overview, group: str, row: Row) -> np.ndarray:
     """Return up to GALLERY entry ids spread evenly over a row."""
     ids = ids_of(overview, group, row)

@@ -46,9 +46,9 @@ def _carry_out(desk: Desk, project: Project) -> None:
     for name, verb in (("remove", lambda what: _forget(desk, project, what, purge=False)),
                        ("unlearn", lambda what: _forget(desk, project, what, purge=True)),
                        ("restore", lambda version: _change(desk, lambda: project.restore(version, author=desk.author)))):
-        what = _state.picked(name)
-        if what:
-            _state.drop(name)
+        where, what = _state.picked(name) or ("", None)
+        _state.drop(name)
+        if what is not None and where == desk.project:
             verb(what)
 
 
@@ -110,9 +110,9 @@ def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _
     st.html(f'<div class="chosen"><b>{row.count:,} example{"s" if row.count != 1 else ""}</b> {html.escape(row.title)}</div>')
     with st.container(horizontal=True):
         st.button("Remove", icon=":material/delete:", help=_HELP, on_click=_state.put,
-                  args=("remove", _ledger.forget_arguments(overview, group, row)))
+                  args=("remove", (desk.project, {"ids": _ledger.shown_ids(project, overview, group, row, purge=False)})))
         if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):
-            _confirm(_ledger.forget_arguments(overview, group, row), row)
+            _confirm((desk.project, {"ids": _ledger.shown_ids(project, overview, group, row, purge=True)}), row)
     ids = _ledger.gallery_of(overview, group, row)
     known = {record.id: record for record in project.samples()}
     cards = []
@@ -143,7 +143,7 @@ def _forget(desk: Desk, project: Project, what: dict, *, purge: bool) -> None:
 
 
 @st.dialog("Unlearn for good?", icon=":material/delete_forever:")
-def _confirm(what: dict, row: _ledger.Row) -> None:
+def _confirm(what: tuple[str, dict], row: _ledger.Row) -> None:
     st.write(f"{row.count:,} examples will be erased from the memory, from every past version and from the files. "
              "Afterwards the memory is as if they had never been learned. This cannot be undone.")
     st.text(row.title)
@@ -167,7 +167,7 @@ def _versions(desk: Desk, project: Project, records: list) -> None:
         record = records[len(records) - 1 - picked[0]] if picked and picked[0] < len(records) else None
         with st.container(horizontal=True):
             st.button("Restore the chosen version", icon=":material/history:", disabled=record is None or record is records[-1],
-                      on_click=_state.put, args=("restore", record.version if record else ""))
+                      on_click=_state.put, args=("restore", (desk.project, record.version if record else None)))
             if st.button("Undo", icon=":material/undo:"):
                 _change(desk, lambda: project.undo(author=desk.author))
             if st.button("Redo", icon=":material/redo:"):

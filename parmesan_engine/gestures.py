@@ -17,7 +17,7 @@ KINDS = ("brush", "eraser", "polygon", "lasso", "point", "interval")
 MAX_POINTS = 20_000  # a minute of drawing with a 240 Hz pen
 MAX_RADIUS = 1_000.0
 MAX_POSITION = 1e7
-MAX_AREA = 1 << 26  # pixels of the box around a filled outline: half a gigabyte while it is filled
+MAX_AREA = 1 << 24  # pixels of the box around a filled outline: about 0.6 GB while it is filled
 LARGEST = 2**53
 MAX_WORK = 2**28  # pixel-to-segment distances of one brush stroke: about 3 s, far beyond any hand-drawn one
 

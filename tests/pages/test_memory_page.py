@@ -69,3 +69,16 @@ def test_remove_takes_what_was_shown_though_others_painted_since(memory_page, pi
     project.annotate(project.samples()[0].id, [stroke], gesture_id="another", author="bob")
     press(memory_page, "Remove")
     assert len(project.memory.select(gesture="another")) and not len(project.memory.select(gesture="first-1"))
+
+
+@pytest.mark.parametrize("group", _ledger.GROUPS)
+def test_what_a_button_takes_does_not_grow_after_it_was_drawn(picture, group):
+    project = picture[1]
+    overview = project.memory.columns()
+    row = _ledger.rows_of(overview, group, project)[0]
+    shown = _ledger.shown_ids(project, overview, group, row, purge=False)
+    assert len(shown) == row.count
+    stroke = Stroke("brush", ((3, 3), (9, 3)), radius=1, label=0)
+    later = project.annotate(project.samples()[0].id, [stroke], gesture_id="later").delta.added
+    project.forget(ids=shown, purge=False)
+    assert project.memory.is_stored(later).all()
