@@ -1,11 +1,13 @@
 import io as bytes_io
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from parmesan_engine import io
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
+from parmesan_engine.io import arrays
 
 
 def saved(path, array):
@@ -163,3 +165,51 @@ def test_large_table_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("1\n" * 1000)
     with pytest.raises(LimitError):
         io.read(tmp_path / "a.csv", max_bytes=1000)
+
+
+def test_blocks_of_a_table_do_not_show(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("# ours\ntime;a\n" + "".join(f"{i / 1000:.3f};{i % 7},5\n\n".replace(".", ",") for i in range(300)))
+    whole = io.read(path)
+    assert whole.array.shape == (1, 300) and whole.spacing == (pytest.approx(0.001),)
+    for size in (1, 5, 64):
+        monkeypatch.setattr(arrays, "_BLOCK", size)
+        parts = io.read(path)
+        assert np.array_equal(parts.array, whole.array) and parts.spacing == whole.spacing and parts.notes == whole.notes
+
+
+@pytest.mark.parametrize("size", [1, 8, 2**20])
+@pytest.mark.parametrize("row, reason", [("x,1", "'x' to float64 at row 20, column 1"), ("1", "from 2 to 1 at row 21")])
+def test_a_bad_row_keeps_its_number_in_any_block(tmp_path, monkeypatch, size, row, reason):
+    (tmp_path / "a.csv").write_text("1,2\n" * 20 + row + "\n")
+    monkeypatch.setattr(arrays, "_BLOCK", size)
+    with pytest.raises(FormatError, match=reason):
+        io.read(tmp_path / "a.csv")
+
+
+def test_an_endless_line_and_a_ragged_giant_are_refused_before_they_are_held(tmp_path):
+    (tmp_path / "a.csv").write_text("1\n" + "1," * 2**20)
+    with pytest.raises(LimitError, match="line 2 in"):
+        io.read(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("1," * 50_000 + "1\n" + "1\n" * 50_000)  # 200 kB that promise 10 GB
+    with pytest.raises(FormatError, match="from 50001 to 1 at row 2"):
+        io.read(tmp_path / "b.csv")
+
+
+def test_numbers_beyond_float32_are_refused_with_their_place(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2\n3,1e39\n")
+    with pytest.raises(FormatError, match=r"1 of 4 NaN or infinite.*\(1, 1\)"):
+        io.read(tmp_path / "a.csv")
+
+
+def test_a_table_takes_memory_as_its_numbers_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_BLOCK", 2**14)
+    path = tmp_path / "a.csv"
+    path.write_text("1\n2\n" * 250_000)  # as a list of lines, 29 MB
+    tracemalloc.start()
+    try:
+        size = io.read(path).array.nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size == 2 * 10**6 and peak < 2 * size + 4 * 2**20
