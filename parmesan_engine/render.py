@@ -1,4 +1,4 @@
-"""Arrays to RGB pictures, as uint8 (h, w, 3): samples, label overlays, maps, values, thumbnails.
+"""Arrays to RGB pictures, as uint8 (h, w, 3): samples, values, thumbnails.
 
 A volume is cut across one of its axes (0 = z, 1 = y, 2 = x), the other two stay in order. A signal becomes a plot: the
 pixel in column x shows the samples from x * x_step up to (x + 1) * x_step; rows say nothing.
@@ -16,18 +16,7 @@ _WINDOW_SAMPLES = 2**16  # values that are enough to know percentiles
 _PAPER, _GRID, _ZERO, _INK = (250, 250, 248), (234, 235, 236), (200, 204, 208), (30, 60, 110)
 _HALF_LINE = 0.85  # pixels, half the thickness of a trace
 _UNKNOWN = (110, 110, 110)
-# Samples of matplotlib's "inferno" and "viridis" (CC0), at equal steps; in between is linear.
-_INFERNO = (
-    (0, 0, 4),
-    (31, 12, 72),
-    (85, 15, 109),
-    (136, 34, 106),
-    (186, 54, 85),
-    (227, 89, 51),
-    (249, 140, 10),
-    (249, 201, 50),
-    (252, 255, 164),
-)
+# Samples of matplotlib's "viridis" (CC0), at equal steps; in between is linear.
 _VIRIDIS = (
     (68, 1, 84),
     (71, 44, 122),
@@ -41,50 +30,20 @@ _VIRIDIS = (
 )
 
 
-def overlay(
-    base_rgb: np.ndarray, labels: np.ndarray, colors: tuple[tuple[int, int, int], ...], opacity: float
-) -> np.ndarray:
-    """Return the picture tinted by class; labels (h, w), negative ones stay clear. opacity is 0 to 1."""
-    if labels.shape != base_rgb.shape[:2]:
-        raise ShapeError(
-            f"labels of shape {base_rgb.shape[:2]}, as the picture", f"{labels.shape}", "take the same plane of both"
-        )
-    weight = round(256 * min(max(opacity, 0.0), 1.0))
-    tint = np.zeros((len(colors) + 1, 3), np.uint16)  # the last row is for -1
-    tint[:-1] = np.asarray(colors, np.uint16).reshape(-1, 3) * np.uint16(weight)
-    keep = np.full(len(colors) + 1, 256 - weight, np.uint16)
-    keep[-1] = 256
-    codes = np.where((labels < 0) | (labels >= len(colors)), len(colors), labels)
-    return ((base_rgb * keep[codes][..., None] + tint[codes]) >> 8).astype(np.uint8)
-
-
-def heat(map01: np.ndarray) -> np.ndarray:
-    """Return doubt in [0, 1] as colours from black over red to yellow; NaN is grey."""
-    return _colormap(map01, _INFERNO)
-
-
 def values_rgb(values: np.ndarray, value_range: tuple[float, float] | None = None) -> np.ndarray:
     """Return values as colours, violet (low) over green to yellow (high), NaN grey. Default range: the values' own."""
     known = values[np.isfinite(values)]
     low, high = value_range or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
-    return _colormap((values - low) / (high - low if high > low else 1.0), _VIRIDIS)
-
-
-def _colormap(map01: np.ndarray, anchors: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    positions = np.linspace(0, 1, len(anchors))
+    map01 = (values - low) / (high - low if high > low else 1.0)
+    positions = np.linspace(0, 1, len(_VIRIDIS))
     table = np.stack(
-        [np.interp(np.linspace(0, 1, 256), positions, channel) for channel in zip(*anchors, strict=True)], 1
+        [np.interp(np.linspace(0, 1, 256), positions, channel) for channel in zip(*_VIRIDIS, strict=True)], 1
     )
     table = np.vstack([np.rint(table), [_UNKNOWN]]).astype(np.uint8)
     unknown = ~np.isfinite(map01)
     codes = (np.clip(np.where(unknown, 0, map01), 0, 1) * 255 + 0.5).astype(np.int16)
     codes[unknown] = 256
     return table[codes]
-
-
-def signal_step(length: int, widest: int = 8192) -> int:
-    """Return the smallest x_step with which a signal's plot is at most `widest` pixels wide."""
-    return -(-length // widest)
 
 
 def plane_of(

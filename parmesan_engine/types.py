@@ -75,10 +75,6 @@ class FeatureLevel:
         """Return the (n,) node that covers each of (n, spatial_dims) integer pixel coordinates."""
         return np.ravel_multi_index(tuple((coordinates // np.asarray(self.stride)).T), self.grid)
 
-    def as_grid(self) -> torch.Tensor:
-        """Return the features as (1, channels, *grid)."""
-        return self.keys.T.reshape(1, -1, *self.grid)
-
 
 @dataclass(frozen=True)
 class FeaturePyramid:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.metric import Metric
 from parmesan_engine.types import EntryBatch, FeatureLevel, FeaturePyramid, Sample, TaskSpec
 
 TASK = TaskSpec("segmentation", ("ground", "blob", "line"), ((0, 0, 0), (230, 60, 60), (60, 200, 60)))
@@ -100,6 +101,11 @@ def write_image(stem: Path, array: np.ndarray, dims: int) -> Path:
     else:
         nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), np.eye(4)), path)
     return path
+
+
+def plain_metric(features: int, **settings) -> Metric:
+    """Return the metric that weighs all `features` alike."""
+    return Metric(np.zeros(features), np.eye(features) * features**-0.5, **settings)
 
 
 def same(one, two) -> bool:

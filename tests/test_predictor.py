@@ -13,7 +13,7 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.registry import recipe_of
-from tests.helpers import SIDES, TASK, VALUES, TinyEncoder, batch, same, sample, truth
+from tests.helpers import SIDES, TASK, VALUES, TinyEncoder, batch, plain_metric, same, sample, truth
 
 ENCODER = TinyEncoder(gain=1 / 64)
 FEATURES = {dims: ENCODER.channels_of(1, dims) for dims in (1, 2, 3)}
@@ -33,7 +33,7 @@ def some(dims, seed, n, *, task=TASK, gesture="g", weights=None):
 
 
 def predictor_of(memory, dims=2, *, tau=0.02, k=8, steps=2, task=None):
-    metric = replace(Metric.identity(FEATURES[dims]), tau=tau, k=k)
+    metric = plain_metric(FEATURES[dims], tau=tau, k=k)
     return Predictor(ENCODER, memory, metric, task=task or memory.task, steps=steps)
 
 
@@ -101,7 +101,7 @@ def test_any_deltas_give_the_prediction_of_a_fresh_predictor(data, dims, novelty
         elif verb == "remove":
             delta = memory.remove(chosen)
         elif verb == "modify":
-            chosen = chosen[memory.is_active(chosen)]
+            chosen = chosen[np.isin(chosen, memory.ids)]
             delta = memory.modify(chosen, labels=np.roll(memory.labels(chosen), 1, 1) + (0 if kind == "classes" else 7),
                                   weights=random.uniform(0.1, 3, len(chosen)))
         elif verb == "unlearn":

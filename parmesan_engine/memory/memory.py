@@ -328,16 +328,6 @@ class Memory(Committer):
             self._catch_up()
             return problems_of(self._manifest, self._keys, self._coarse, self._entries, self._novelty)
 
-    def blockers(self, ids: np.ndarray) -> np.ndarray:
-        """Return for each entry the id of the kept entry that holds it back, -1 for active ones."""
-        with self._lock:
-            out = np.full(self._entries.rows, -1, np.int64)
-            stored = np.flatnonzero(self._entries.stored)
-            if self._novelty:
-                found = self._consolidated(self._entries, stored)[1]
-                out[stored] = np.where(found >= 0, stored[found], -1)
-            return out[self._checked(ids)]
-
     def save_metric(self, blob: bytes, fitted_on: str) -> None:
         """Store a fitted metric and the version it was fitted on. It is no part of the content hash."""
         with self._lock, self._storing(), self._manifest.transaction():

@@ -84,10 +84,6 @@ class Reader:
         """Number of entries in this version, those held back by novelty pruning included."""
         return self._entries.count
 
-    def is_active(self, ids: np.ndarray) -> np.ndarray:
-        with self._lock:
-            return self._entries.active[self._checked(ids)]
-
     def is_stored(self, ids: np.ndarray) -> np.ndarray:
         """Return the (n,) mask of entries that this version holds, pruned ones included; the others were removed."""
         with self._lock:
@@ -217,7 +213,7 @@ class Reader:
     ) -> np.ndarray:
         """Return ascending ids of the stored entries that meet all conditions.
 
-        Entries held back by novelty pruning are among them, so that forgetting reaches them (see `is_active`). before: time in
+        Entries held back by novelty pruning are among them, so that forgetting reaches them. before: time in
         seconds since 1970; label: class id; coordinates: (sample id, (m, spatial_dims) pixels); removed=True also gives
         entries that only older versions hold: what `unlearn` must have to leave nothing behind.
         """
@@ -285,7 +281,3 @@ def mark(reader: Reader) -> tuple[str, np.ndarray, np.ndarray]:
 
 class Checkout(Reader):
     """An older version, read-only, with the reading interface of `Memory`."""
-
-    def delta_from(self, other: Reader) -> MemoryDelta:
-        """Return what changes when one goes from `other` (a Checkout or the Memory) to this version."""
-        return difference(other, self, "checkout")

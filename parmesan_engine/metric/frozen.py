@@ -46,11 +46,6 @@ class Metric:
             raise ShapeError("mean (D,) and projection (D, D')", f"{self.mean.shape} and {self.projection.shape}",
                              "fit the metric again")
 
-    @classmethod
-    def identity(cls, features: int) -> "Metric":
-        """Return the metric that weighs all `features` alike, for a memory too small to say more."""
-        return cls(np.zeros(features), np.eye(features) * min(1.0, features ** -0.5))
-
     @property
     def features(self) -> int:
         return len(self.mean)

@@ -20,7 +20,8 @@ def noise(*shape, seed=0, smooth=1.0, **keywords):
 
 
 def finest(encoder, sample, stride=1):
-    return encoder.encode(sample, stride=stride).levels[0].as_grid()[0].numpy()
+    level = encoder.encode(sample, stride=stride).levels[0]
+    return level.keys.T.reshape(-1, *level.grid).numpy()
 
 
 @pytest.mark.parametrize(("shape", "spacing", "sizes"), [

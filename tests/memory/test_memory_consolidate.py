@@ -85,10 +85,10 @@ def test_forgetting_the_blocker_readmits_what_it_blocked():
     key = np.float32([[1, 2, 0, 1], [1, 2, 0, 1.01]])
     memory.add([batch(1, 2, keys=key, labels=np.eye(3, dtype=np.float32)[[0, 0]])])
     (kept,), (pruned,) = memory.ids, np.setdiff1d([0, 1], memory.ids)
-    assert memory.blockers([0, 1])[pruned] == kept and not memory.is_active([pruned])[0]
+    assert memory.is_stored([pruned])[0] and memory.select().tolist() == [0, 1]
     delta = memory.remove([kept])
     assert delta.added.tolist() == [pruned] and delta.removed.tolist() == [kept] and memory.ids.tolist() == [pruned]
     delta = memory.undo()
     assert delta.added.tolist() == [kept] and delta.removed.tolist() == [pruned]
     delta, _ = memory.unlearn([kept])
-    assert delta.added.tolist() == [pruned] and memory.blockers([pruned]).tolist() == [-1] and memory.verify() == []
+    assert delta.added.tolist() == [pruned] and memory.ids.tolist() == [pruned] and memory.verify() == []
