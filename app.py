@@ -22,7 +22,7 @@ async def _collect() -> None:
 
 @asynccontextmanager
 async def lifespan(app: st.App):
-    from pages._state import shelf, warm  # only now: caches need the runtime
+    from pages._state import jobs, shelf, warm  # only now: caches need the runtime
 
     await asyncio.to_thread(warm)
     gc.collect()
@@ -32,6 +32,7 @@ async def lifespan(app: st.App):
     collector.cancel()
     with suppress(asyncio.CancelledError):
         await collector
+    jobs().close()  # before the projects that they read
     shelf().close()
 
 

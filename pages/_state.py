@@ -4,6 +4,7 @@ import base64
 import getpass
 import io
 import logging
+import secrets
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,7 @@ from pages._desk import Desk
 from pages._shelf import Shelf, home
 from parmesan_engine import render
 from parmesan_engine.errors import ParmesanError
+from parmesan_engine.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,12 @@ THUMBNAIL = 120  # pixels, shown at 60: crisp on dense screens
 def shelf() -> Shelf:
     """The projects, shared by all sessions; demo projects are made on the first start."""
     return Shelf(home())
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The work that runs beside the pages, for all sessions (see `_jobs`)."""
+    return Jobs()
 
 
 def warm() -> None:
@@ -40,6 +48,11 @@ def desk() -> Desk:
     if "desk" not in st.session_state:
         st.session_state["desk"] = Desk(author=_user())
     return st.session_state["desk"]
+
+
+def token() -> str:
+    """Return a word that only this browser session has."""
+    return st.session_state.setdefault("token", secrets.token_urlsafe(12))
 
 
 def _user() -> str:

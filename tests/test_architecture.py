@@ -19,7 +19,7 @@ LAYERS = [
     {"predictor"},
     {"memory", "transduction", "message_passing", "metric", "calibration", "tables", "resample", "gestures", "evaluation", "synthetic"},
     {"io", "encoders", "search", "render"},
-    {"types", "registry"},
+    {"types", "registry", "jobs"},
     {"errors"},
 ]
 ROW = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
