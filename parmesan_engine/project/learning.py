@@ -83,7 +83,7 @@ def _label(project: Project, dataset: Dataset, items: list[Item], per_class: int
 
 def evaluate(project: Project, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,
              progress: Progress = None) -> dict:
-    """Score the project on a dataset; no sample is stored. Returns {task, miou, iou | rmse, samples, seconds_per_sample, version}."""
+    """Score the project on a dataset; no sample is stored. Returns {task, miou, iou, ... | rmse, ..., samples, ...}."""
     dataset = open_dataset(folder)
     if project.task.classes != dataset.task.classes:
         raise ShapeError(f"classes {', '.join(project.task.classes)}", f"{', '.join(dataset.task.classes)}", "use its own dataset")
@@ -94,7 +94,7 @@ def evaluate(project: Project, folder: str | Path, *, split: str = "test", sampl
         before = time.perf_counter()
         prediction = project.predict_sample(sample)
         seconds += time.perf_counter() - before
-        score.add(labels, prediction.labels if prediction.labels is not None else prediction.values)
+        score.add(labels, prediction.labels if prediction.labels is not None else prediction.values, prediction.probabilities)
         if progress:
             progress((number + 1) / len(items))
     return {"task": dataset.task.kind, **score.result(), "samples": len(items), "seconds_per_sample": seconds / max(len(items), 1),

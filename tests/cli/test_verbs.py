@@ -52,9 +52,12 @@ def test_evaluate_beats_a_constant_guess(learned, capsys):
     assert set(result) >= EVALUATE and result["task"] == kind and result["samples"] == 1 and result["seconds_per_sample"] > 0
     labels = truth(dims, 100)
     if kind == "segmentation":
-        assert set(result["iou"]) == {"ground", "blob", "line"} and result["miou"] > (labels == 0).mean() / 3 + 0.2
+        assert set(result["iou"]) == set(result["dice"]) == {"ground", "blob", "line"}
+        assert result["miou"] > (labels == 0).mean() / 3 + 0.2 and result["miou"] <= result["mean_dice"] <= 1
+        assert result["accuracy"] > (labels == 0).mean() - 0.1 and 0 <= result["ece"] < 0.5
     else:
         assert "miou" not in result and result["rmse"] < 0.5 * float((labels * 0.5).std())  # metres
+        assert 0 <= result["mae"] <= result["rmse"]
 
 
 @pytest.mark.parametrize("form", ["png", "tiff", "nifti", "npy", None])
