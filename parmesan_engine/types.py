@@ -114,6 +114,7 @@ class TaskSpec:
     invalid_value: float | None = None  # the same for values
     unit: str = ""
     display_range: tuple[float, float] | None = None
+    retired: tuple[int, ...] = ()  # classes that were merged into others: no examples, not offered; ids of the others stay
 
     def __post_init__(self) -> None:
         if self.kind not in ("segmentation", "regression"):
@@ -125,6 +126,11 @@ class TaskSpec:
     def label_dim(self) -> int:
         """Width of a label row: the number of classes, or 1 for a value."""
         return len(self.classes) if self.kind == "segmentation" else 1
+
+    @property
+    def in_use(self) -> tuple[int, ...]:
+        """The ids of the classes that are not retired."""
+        return tuple(i for i in range(len(self.classes)) if i not in self.retired)
 
     def replace(self, **changes: Any) -> "TaskSpec":
         return replace(self, **changes)

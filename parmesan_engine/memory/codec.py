@@ -84,5 +84,6 @@ def task_from_json(data: dict) -> TaskSpec:
             "classes": tuple(data["classes"]),
             "colors": tuple(tuple(c) for c in data["colors"]),
             "display_range": None if limits is None else tuple(limits),
+            "retired": tuple(data.get("retired", ())),
         }
     )

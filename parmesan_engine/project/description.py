@@ -48,9 +48,17 @@ def write_description(folder: Path, description: dict[str, Any]) -> None:
         raise StoreError("a folder that can be written", str(error), "check permission and free space") from error
 
 
+def update_description(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Change parts of the description as it is on disk now, and return the whole: what others wrote meanwhile stays."""
+    description = {**read_description(folder), **changes}
+    write_description(folder, description)
+    return description
+
+
 def task_of(description: dict[str, Any]) -> TaskSpec:
     """Return the task that a project started with."""
     raw = description["task"]
     lists = {"classes": tuple(raw["classes"]), "colors": tuple(tuple(c) for c in raw["colors"]),
-             "display_range": None if raw["display_range"] is None else tuple(raw["display_range"])}
+             "display_range": None if raw["display_range"] is None else tuple(raw["display_range"]),
+             "retired": tuple(raw.get("retired", ()))}
     return TaskSpec(**{**raw, **lists})

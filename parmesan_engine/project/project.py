@@ -22,7 +22,8 @@ from parmesan_engine.io import read
 from parmesan_engine.memory import Memory, VersionRecord
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project import classes, forgetting, painting
-from parmesan_engine.project.description import new_description, read_description, task_of, write_description
+from parmesan_engine.project.class_view import class_view
+from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.project.live import Fit, Live, Progress, adapt
 from parmesan_engine.project.samples import SampleRecord, SampleStore
@@ -52,7 +53,7 @@ class Project:
 
     def __init__(self, path: str | Path, *, device: str = "cpu") -> None:
         self.path, self.device = Path(path), device
-        self._lock = threading.RLock()
+        self.lock = self._lock = threading.RLock()
         self._description = read_description(self.path)
         self.name = self._description["name"]
         recipe = self._description["encoder"]  # where to compute is this machine's choice, not the project's
@@ -244,6 +245,10 @@ class Project:
         """Give a class another colour. Raises UnknownNameError, FormatError."""
         self._set_task(classes.recolored(self.task, index, color))
 
+    def class_view(self) -> dict[str, list[int]]:
+        """Return {"order", "locked", "hidden"}, lists of class ids: how the classes are shown."""
+        return class_view(self)
+
     # Taking back
 
     def forget(self, *, source: str | None = None, sample: str | None = None, author: str | None = None,
@@ -351,8 +356,7 @@ class Project:
     def _set_task(self, task: TaskSpec) -> None:
         with self._lock:
             if self.memory is None:
-                self._description = {**self._description, "task": asdict(task)}
-                write_description(self.path, self._description)
+                self._description = update_description(self.path, task=asdict(task))
             else:
                 self._change(lambda memory: memory.set_task(task))
 
@@ -364,8 +368,7 @@ class Project:
     def _ensure_memory(self, record: SampleRecord) -> None:
         if self.memory is None:
             channels = self.encoder.channels_of(record.channels, record.spatial_dims)
-            self._description = {**self._description, "sample": {"channels": record.channels, "dims": record.spatial_dims}}
-            write_description(self.path, self._description)
+            self._description = update_description(self.path, sample={"channels": record.channels, "dims": record.spatial_dims})
             Memory.create(self.path / "memory", channels=channels, task=self.task, encoder=self._description["encoder"],
                           novelty=self._description["novelty"]).close()
             self._open_memory()
