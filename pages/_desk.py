@@ -3,7 +3,6 @@
 Streamlit can run two script threads of one session at once, so everything that changes a desk happens under its lock.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pages._view import View, clicked_place, record_of
 from pages.components.canvas import Courier
 from pages.components.messages import Ledger, Log, is_count, is_name, parse_log
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ParmesanError, UnknownNameError, VersionError
@@ -20,24 +20,17 @@ from parmesan_engine.project import Project
 from parmesan_engine.types import Prediction
 
 
-@dataclass
-class Desk:
-    """The state of one browser session.
+@dataclass(kw_only=True)
+class Desk(View):
+    """The state of one browser session: where it looks, and what was done there.
 
-    seq: the past version (by its number in the history) that is looked at, None for now; clicked: sample id -> inspected pixel;
-    planes: sample id -> (axis, index) of the slice shown; jumps: counts changes of sample that did not come from the list.
+    jumps: counts changes of sample that did not come from the list.
     """
 
     author: str
-    project: str = ""
-    samples: dict[str, str] = field(default_factory=dict)  # project -> chosen sample
-    planes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    clicked: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    seq: int | None = None
     jumps: int = 0
     layer: str = "prediction"
     client: str = ""
-    viewed: dict[str, Any] | None = None
     acts_client: str = ""
     error: ParmesanError | None = None
     said: str = ""
@@ -49,25 +42,12 @@ class Desk:
     acts: Ledger = field(default_factory=Ledger)
     held: tuple[Any, Prediction] | None = None
     explained: tuple[Any, Explanation] | None = None
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-
-    @property
-    def sample(self) -> str | None:
-        return self.samples.get(self.project)
 
     def choose(self, sample_id: str) -> None:
         """Show another sample, as it is now."""
         if sample_id != self.sample:
-            self.samples[self.project] = sample_id
-            self.seq = None
             self.milliseconds = self.changed = None
-
-    def plane_of(self, sample_id: str, shape: tuple[int, ...]) -> tuple[int, int] | None:
-        """Return the (axis, index) of the slice shown, the middle one at first; None unless the sample is a volume."""
-        if len(shape) != 3:
-            return None
-        axis, index = self.planes.get(sample_id, (0, shape[0] // 2))
-        return axis, min(index, shape[axis] - 1)
+        super().choose(sample_id)
 
 
 def take_canvas(desk: Desk, project: Project, value: Any) -> None:
@@ -89,29 +69,6 @@ def take_acts(desk: Desk, project: Project, value: Any) -> None:
     with desk.lock:
         desk.acts_client = log.client
         _take(desk, log, desk.acts, lambda op: _act(desk, project, op))
-
-
-def take_view(desk: Desk, project: Project, value: Any) -> None:
-    """Take up the slice and version that the canvas wants to see. `value` is untrusted; nonsense is ignored."""
-    if not isinstance(value, dict) or not is_count(value.get("n")):
-        return
-    with desk.lock:
-        client, number = str(value.get("client"))[:80], value["n"]
-        before = desk.viewed
-        if before and before["client"] == client and before["n"] >= number:
-            return
-        desk.viewed = {"client": client, "n": number}
-        if value.get("sample") != desk.sample or desk.sample is None:
-            return
-        shape = _record(project, desk.sample).spatial_shape
-        axis, index = value.get("axis"), value.get("index")
-        if len(shape) == 3 and is_count(axis) and axis < 3:
-            middle = shape[axis] // 2
-            desk.planes[desk.sample] = (axis, min(index, shape[axis] - 1) if is_count(index) else middle)
-        wanted = value.get("version")
-        seqs = [record.seq for record in project.history()]
-        seq = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() and len(wanted) < 12 else None
-        desk.seq = seq if seq in seqs[:-1] else None
 
 
 def predict(desk: Desk, project: Project) -> Prediction | None:
@@ -165,17 +122,11 @@ def _take(desk: Desk, log: Log, ledger: Ledger, act: Callable[[dict[str, Any]], 
             desk.error = error
 
 
-def _record(project: Project, sample_id: Any):
-    for record in project.samples():
-        if record.id == sample_id:
-            return record
-    raise UnknownNameError("a sample of this project", "a sample that is gone", "choose one from the list")
-
-
 def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
     kind = op["kind"]
     if kind == "inspect":
-        _inspect(desk, project, op)
+        record = record_of(project, op.get("sample"))
+        desk.clicked[record.id] = clicked_place(op, record.spatial_shape)
         return
     if kind == "restore":
         _restore(desk, project, op)
@@ -184,7 +135,7 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
     start = time.perf_counter()
     if kind == "stroke":
-        record = _record(project, op.get("sample"))
+        record = record_of(project, op.get("sample"))
         if not is_name(op.get("id")):
             raise FormatError("a stroke with an id of its own", repr(op.get("id"))[:40], "reload the page")
         stroke = Stroke.parse(op.get("stroke"))
@@ -201,22 +152,6 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
     else:
         raise FormatError("a stroke, undo, redo, refit, restore or inspect", repr(kind)[:40], "reload the page")
     desk.milliseconds, desk.changed = 1000 * (time.perf_counter() - start), None
-
-
-def _inspect(desk: Desk, project: Project, op: dict[str, Any]) -> None:
-    record = _record(project, op.get("sample"))
-    at, shape = op.get("at"), record.spatial_shape
-    if not isinstance(at, list) or len(at) != 2 or not all(map(is_count, at)):
-        raise FormatError("a pixel as two numbers", repr(at)[:40], "click inside the picture")
-    place = {1: [at[0]], 2: [at[1], at[0]], 3: [at[1], at[0]]}[len(shape)]
-    if len(shape) == 3:
-        axis, index = op.get("axis"), op.get("index")
-        if not is_count(axis) or axis > 2 or not is_count(index):
-            raise FormatError("a slice of the volume", f"axis {axis!r}, index {index!r}"[:60], "click inside the picture")
-        place.insert(axis, index)
-    if any(p >= n for p, n in zip(place, shape, strict=True)):
-        raise FormatError(f"a pixel inside {shape}", f"{place}", "click inside the picture")
-    desk.clicked[record.id] = tuple(place)
 
 
 def _restore(desk: Desk, project: Project, op: dict[str, Any]) -> None:
@@ -236,13 +171,9 @@ def _act(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         raise FormatError("the number of an example", repr(entry)[:40], "click the pixel again")
     (origin,) = project.memory.provenance([entry])
     if op["kind"] == "goto":
-        record = _record(project, origin.sample_id)
-        desk.choose(record.id)
+        record = record_of(project, origin.sample_id)
+        desk.goto(record, origin.coordinates)
         desk.jumps += 1
-        desk.clicked[record.id] = tuple(origin.coordinates)
-        if len(record.spatial_shape) == 3:
-            axis = desk.planes.get(record.id, (0, 0))[0]
-            desk.planes[record.id] = (axis, origin.coordinates[axis])
         return
     if op["kind"] != "forget":
         raise FormatError("show or forget", repr(op["kind"])[:40], "reload the page")

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from pages import _state
-from pages._desk import Desk, explain, predict, take_acts, take_canvas, take_view
+from pages._desk import Desk, explain, predict, take_acts, take_canvas
 from pages._panel import panel
 from pages._scene import build_scene
 from pages._sidebar import sidebar
+from pages._view import take_view
 from pages._widgets import border, show_error
 from pages.components.canvas import canvas
 from pages.components.why import why
