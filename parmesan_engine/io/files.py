@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import struct
+import threading
 import tokenize
 import zlib
 from collections.abc import Callable, Iterator
@@ -180,14 +181,19 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def write_beside(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write under a temporary name in the same folder, then rename: readers see the old file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write under a temporary name in the same folder, then rename: readers see the old file or the whole new one.
+
+    The file is durable when this returns. Raises StoreError.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
                 write(file)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

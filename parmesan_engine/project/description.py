@@ -1,12 +1,12 @@
 """project.json: what a project is called, its task at the start, its encoder. Written beside and renamed; format numbered."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from parmesan_engine.errors import FormatError, StoreError, VersionError
+from parmesan_engine.errors import FormatError, VersionError
+from parmesan_engine.io.files import write_beside
 from parmesan_engine.types import TaskSpec
 
 FORMAT = 1
@@ -37,15 +37,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 def write_description(folder: Path, description: dict[str, Any]) -> None:
     """Replace the description; a crash leaves the old one or the new one. Raises StoreError."""
-    beside = folder / f"{FILE_NAME}.part"
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(description, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(folder / FILE_NAME)
-    except OSError as error:
-        raise StoreError("a folder that can be written", str(error), "check permission and free space") from error
+    write_beside(folder / FILE_NAME, lambda file: file.write(json.dumps(description, indent=1).encode()))
 
 
 def update_description(folder: Path, **changes: Any) -> dict[str, Any]:

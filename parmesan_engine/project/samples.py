@@ -6,16 +6,14 @@ description last: a crash leaves a whole sample or none. Values are mapped, so a
 """
 
 import json
-import os
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from parmesan_engine.errors import FormatError, ParmesanError, StoreError, UnknownNameError
+from parmesan_engine.io.files import write_beside
 from parmesan_engine.types import Sample
 
 ID = re.compile(r"[0-9a-f]{16}")
@@ -75,8 +73,8 @@ class SampleStore:
         spacing = None if sample.spacing is None else tuple(float(s) for s in sample.spacing)
         record = SampleRecord(sample_id, sample.name, sample.channels, sample.spatial_shape, spacing, sample.unit, origin, time,
                               sample.content_hash, affine, tuple(sample.notes))
-        self._write(self._file(sample_id), lambda file: np.save(file, sample.array, allow_pickle=False))
-        self._write(self._file(sample_id).with_suffix(".json"), lambda file: file.write(json.dumps(asdict(record)).encode()))
+        write_beside(self._file(sample_id), lambda file: np.save(file, sample.array, allow_pickle=False))
+        write_beside(self._file(sample_id).with_suffix(".json"), lambda file: file.write(json.dumps(asdict(record)).encode()))
         self.records()
         return record
 
@@ -120,16 +118,3 @@ class SampleStore:
         if not ID.fullmatch(sample_id) or record.id != sample_id:
             raise FormatError(f"the description of sample {sample_id}", f"another in {path.name}", "restore it from a backup")
         return record
-
-    def _write(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
-        """Write beside, then rename: the file is durable and whole when this returns."""
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            with open(beside, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise StoreError("room and permission to write the sample", str(error), "free space or choose another folder") from error
