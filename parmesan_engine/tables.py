@@ -19,6 +19,12 @@ class EntryTables:
         """The (L,) weighted sum of all labels, the same for the same entries in any order."""
         return self._totals.double() / UNIT
 
+    def copy(self) -> "EntryTables":
+        """Return tables that can change by themselves."""
+        other = EntryTables(0, self.labels.device)
+        other.labels, other.weights, other._totals = self.labels.clone(), self.weights.clone(), self._totals.clone()
+        return other
+
     def put(self, ids: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> None:
         """Write the rows of (n,) ids; (n, L') labels narrower than the table are filled up with 0."""
         top = int(ids.max()) + 1 if len(ids) else 0

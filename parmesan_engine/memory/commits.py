@@ -12,7 +12,6 @@ import numpy as np
 from parmesan_engine.errors import StoreError
 from parmesan_engine.memory import purge
 from parmesan_engine.memory.codec import task_from_json
-from parmesan_engine.memory.consolidate import consolidate
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import version_of
 from parmesan_engine.memory.history import UndoStack, compose
@@ -97,20 +96,6 @@ class Committer(Reader):
         self._records.append(record)
         self._stack.push(record)
         self._seq = record.seq
-
-    def _active_of(self, entries: Entries) -> np.ndarray:
-        """Return the mask of the entries that are used: all stored ones, or those that novelty keeps."""
-        if not self._novelty:
-            return entries.stored
-        ids = np.flatnonzero(entries.stored)
-        active = np.zeros_like(entries.stored)
-        active[ids] = self._consolidated(entries, ids)[0]
-        return active
-
-    def _consolidated(self, entries: Entries, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = self._task.kind == "regression"
-        labels = entries.labels[ids][:, 0] if values else entries.labels[ids].argmax(axis=1)
-        return consolidate(self._keys.read(ids), labels, entries.ties(ids), self._novelty, values=values)
 
     def _catch_up(self) -> None:
         """Move to the newest version, within a transaction of the caller; what it changed is owed to the user."""

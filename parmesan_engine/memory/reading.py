@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
+from parmesan_engine.memory.consolidate import consolidate
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import ties_of, version_of
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
+from parmesan_engine.memory.records import Change
 from parmesan_engine.types import MemoryDelta, Provenance, TaskSpec
 
 
@@ -251,6 +253,32 @@ class Reader:
         return np.isin(
             np.ravel_multi_index(tuple(own.T), tuple(sizes)), np.ravel_multi_index(tuple(places.T), tuple(sizes))
         )
+
+    def without(self, ids: np.ndarray, returning: np.ndarray) -> "Checkout":
+        """Return the version that removing entries `ids` and reviving removed entries `returning` would make; commits nothing.
+
+        Ids that are removed already, or are there already, stay as they are.
+        """
+        with self._lock:
+            self._check_not_purged()
+            entries, back, gone = self._entries.copy(), np.unique(self._checked(returning)), np.unique(self._checked(ids))
+            entries.apply(Change(back[~entries.stored[back]], gone[entries.stored[gone]]))
+            entries.activate(self._active_of(entries))
+            return Checkout(entries, self._task, self._keys, self._coarse, self._novelty, self._purge_epoch, self._lock)
+
+    def _active_of(self, entries: Entries) -> np.ndarray:
+        """Return the mask of the entries that are used: all stored ones, or those that novelty keeps."""
+        if not self._novelty:
+            return entries.stored
+        ids = np.flatnonzero(entries.stored)
+        active = np.zeros_like(entries.stored)
+        active[ids] = self._consolidated(entries, ids)[0]
+        return active
+
+    def _consolidated(self, entries: Entries, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = self._task.kind == "regression"
+        labels = entries.labels[ids][:, 0] if values else entries.labels[ids].argmax(axis=1)
+        return consolidate(self._keys.read(ids), labels, entries.ties(ids), self._novelty, values=values)
 
 
 def difference(old: Reader | tuple, new: Reader | tuple, verb: str) -> MemoryDelta:

@@ -97,6 +97,14 @@ class ExactIndex:
         self._slots[ids] = -1
         self._count = left
 
+    def copy(self) -> "ExactIndex":
+        """Return an index with the same entries that can change by itself."""
+        other = ExactIndex(channels=self.channels, device=str(self.device))
+        other._count = self._count
+        for name in ("_keys", "_ids", "_ties", "_slots"):
+            setattr(other, name, getattr(self, name).clone())
+        return other
+
     def lookup(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the (n, D) keys and (n,) ties of entries in the index."""
         slots = self._slots[ids.to(self.device)]

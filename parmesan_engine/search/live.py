@@ -9,7 +9,8 @@ the old lists back instead of searching for what the gesture had displaced.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -56,6 +57,13 @@ class LiveSearch:
     def rows(self, rows: torch.Tensor) -> Neighbors:
         """Return a copy of the (n, k) current neighbours of some queries."""
         return Neighbors(self._lists.distances[rows, : self.k], self._lists.ids[rows, : self.k])
+
+    def copy(self, index: ExactIndex) -> "LiveSearch":
+        """Return a search with the same lists that follows `index`, a copy of this one's index."""
+        other = copy(self)
+        other.index, other._lists = index, self._lists.copy()
+        other._before = [replace(before, lists=before.lists.copy()) for before in self._before]
+        return other
 
     def added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
         """Take up new entries; return the rows whose lists changed, ascending."""

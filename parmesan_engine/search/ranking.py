@@ -54,6 +54,10 @@ class RankedLists:
     def width(self) -> int:
         return self.distances.shape[1]
 
+    def copy(self) -> "RankedLists":
+        """Return lists that can change by themselves."""
+        return RankedLists(*(getattr(self, name).clone() for name in self.__dataclass_fields__))
+
     def rows(self, rows: torch.Tensor) -> "RankedLists":
         """Return a copy of some lists."""
         return RankedLists(self.distances[rows], self.ties[rows], self.ids[rows], self.floor_distance[rows],

@@ -1,0 +1,10 @@
+"""What a memory's answers rest on: why a pixel got its answer, what an example decides, what would change, where to label next.
+
+Everything here reads a predictor and changes nothing. Knows no user interface and no files.
+"""
+
+from parmesan_engine.insight.imagine import imagine
+from parmesan_engine.insight.reach import reach, without
+from parmesan_engine.insight.why import Explanation, NeighborInfo, explain
+
+__all__ = ["Explanation", "NeighborInfo", "explain", "imagine", "reach", "without"]
