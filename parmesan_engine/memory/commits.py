@@ -137,7 +137,7 @@ class Committer(Reader):
             self._known_epoch = epoch
             if before:
                 return self._hand_over(difference(before, mark(self), verb))
-            return self._hand_over(_delta_of(plan.change, version, record.version, verb))
+            return self._hand_over(_delta_of(plan.change, version, record.version, verb, entries.stored))
 
     def _no_change(self, verb: str) -> MemoryDelta:
         nothing = np.empty(0, np.int64)
@@ -177,10 +177,9 @@ class Committer(Reader):
         self.close()
 
 
-def _delta_of(change: Change, before: str, after: str, verb: str) -> MemoryDelta:
-    modified = (
-        np.setdiff1d(change.modified.ids, np.concatenate([change.added, change.removed]))
-        if len(change.modified.ids)
-        else change.modified.ids
-    )
+def _delta_of(change: Change, before: str, after: str, verb: str, stored: np.ndarray) -> MemoryDelta:
+    """Return what a change meant for the used entries. stored: (capacity,) mask after it; what is not used may change too."""
+    modified = change.modified.ids
+    if len(modified):
+        modified = np.setdiff1d(modified[stored[modified]], np.concatenate([change.added, change.removed]))
     return MemoryDelta(before, after, change.added, change.removed, modified, verb)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
 
 KEY_FILE, COARSE_FILE = "keys.f32", "coarse.f32"
+Relabelling = tuple[np.ndarray, np.ndarray, TaskSpec]
 
 
 class Memory(Committer):
@@ -159,14 +161,32 @@ class Memory(Committer):
             "modify", lambda: self._plan_modify(np.atleast_1d(np.asarray(ids)), labels, weights), author, gesture
         )
 
+    def relabel(self, choose: Callable[["Memory"], Relabelling], *, author: str = "") -> MemoryDelta:
+        """Give entries new labels, and the task other classes, as one version. Keys and weights stay.
+
+        choose: returns (ids ascending, (n, L) labels, task with L classes) for the newest version; it is called inside the
+        transaction. Entries that older versions alone hold may be among the ids: should they come back, they come relabelled.
+        """
+        return self._write("modify", lambda: self._plan_relabel(*choose(self)), author)
+
+    def _plan_relabel(self, ids: np.ndarray, labels: np.ndarray, task: TaskSpec) -> Plan:
+        change = self._modified(self._checked(ids), check_labels(labels, len(ids), task), None)
+        before, after = task_to_json(self._task), task_to_json(task)
+        return Plan(Change(modified=change) if before == after else Change(modified=change, task_before=before, task_after=after))
+
     def _plan_modify(self, given: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Plan:
-        ids, entries = self._stored_ids(given), self._entries
+        ids = self._stored_ids(given)
         if len(ids) != len(given):
             raise ShapeError("each id once", f"{len(given)} ids, {len(ids)} different", "drop the repeated ones")
         order = np.argsort(given, kind="stable")
+        new_labels = None if labels is None else check_labels(labels, len(ids), self._task)[order]
+        return Plan(Change(modified=self._modified(ids, new_labels, None if weights is None else check_weights(weights, len(ids))[order])))
+
+    def _modified(self, ids: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Modified:
+        """Return the change of ascending ids to checked labels and weights, without those that have them already."""
+        entries = self._entries
         old_labels, old_weights = self.labels(ids), entries.weights[ids]
-        new_labels = old_labels if labels is None else check_labels(labels, len(ids), self._task)[order]
-        new_weights = old_weights if weights is None else check_weights(weights, len(ids))[order]
+        new_labels, new_weights = old_labels if labels is None else labels, old_weights if weights is None else weights
         chunks = entries.chunk_table[entries.chunk_of(ids)]
         origins = np.empty((len(ids), 16), np.uint8)
         for codes in np.unique(chunks[["sample_hash", "source", "author"]]):
@@ -174,7 +194,7 @@ class Memory(Committer):
             origins[same] = origin_digest(*(entries.names[int(code)] for code in codes))
         digests = entry_digests(origins, self._keys.read(ids), entries.coordinates[ids], new_labels, new_weights)
         modified = Modified(ids, old_labels, new_labels, old_weights, new_weights, entries.digests[ids], digests)
-        return Plan(Change(modified=modified.only((digests != modified.digests_before).any(axis=1))))
+        return modified.only((digests != modified.digests_before).any(axis=1))
 
     def remove(
         self, ids: np.ndarray, *, revive: np.ndarray | None = None, author: str = "", gesture: str = ""
@@ -206,9 +226,12 @@ class Memory(Committer):
     def _plan_inverse(self, seq: int) -> Plan:
         return Plan(self._manifest.change(seq).inverse(), undoes=seq)
 
-    def set_task(self, task: TaskSpec, *, author: str = "") -> MemoryDelta:
-        """Rename, recolour or add classes. Entries stay as they are; label rows are padded with zeros."""
-        return self._write("set_task", lambda: self._plan_task(task), author)
+    def set_task(self, task: TaskSpec | Callable[[TaskSpec], TaskSpec], *, author: str = "") -> MemoryDelta:
+        """Rename, recolour or add classes. Entries stay as they are; label rows are padded with zeros.
+
+        A function is given the newest task, inside the transaction: what others changed meanwhile stays.
+        """
+        return self._write("set_task", lambda: self._plan_task(task(self._task) if callable(task) else task), author)
 
     def _plan_task(self, task: TaskSpec) -> Plan:
         used = self._entries.labels[self._entries.stored, task.label_dim :].any()

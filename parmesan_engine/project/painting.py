@@ -1,5 +1,7 @@
 """Strokes to entries and back: which nodes a gesture labels, which older examples it replaces, what has been painted."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
@@ -14,11 +16,11 @@ MAX_ENTRIES = 50_000  # entries of one gesture; a larger area is thinned evenly,
 
 
 def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes: list[Stroke], *, gesture: str, author: str,
-          source: str, now: float) -> tuple[list[EntryBatch], np.ndarray, tuple[str, ...]]:
+          source: str, now: float, locked: Sequence[int] = ()) -> tuple[list[EntryBatch], np.ndarray, tuple[str, ...]]:
     """Return (entries to add, ids of examples that they replace or erase, notes for the user). Changes nothing.
 
-    Later strokes paint over earlier ones. Raises UnknownNameError for a class that does not exist, FormatError for a stroke
-    that does not fit the task, LimitError.
+    Later strokes paint over earlier ones; places with an example of a locked class are left alone. Raises UnknownNameError for
+    a class that is not in use, FormatError for a stroke that does not fit the task, LimitError.
     """
     if not 0 < len(strokes) <= MAX_STROKES:
         raise FormatError(f"1 to {MAX_STROKES} strokes in a gesture", f"{len(strokes)}", "send them in several gestures")
@@ -33,10 +35,13 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     nodes, last = np.unique(nodes, return_index=True)  # reversed: the first occurrence is the last stroke
     answers = answers[last]
     replaced = _at(memory, pyramid, record.id, nodes)
+    spared, notes = _locked(memory, replaced, locked)
+    if len(spared):
+        free = ~np.isin(nodes, pyramid.levels[0].nodes_of(memory.coordinates(spared)))
+        nodes, answers, replaced = nodes[free], answers[free], np.setdiff1d(replaced, spared)
     drawn = np.flatnonzero(~np.isnan(answers))
-    notes = ()
     if len(drawn) > MAX_ENTRIES:
-        notes = (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
+        notes += (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
         drawn = drawn[np.linspace(0, len(drawn) - 1, MAX_ENTRIES).astype(int)]
     if len(drawn) == 0:
         return [], replaced, notes
@@ -76,9 +81,21 @@ def _answer(stroke: Stroke, task: TaskSpec) -> float:
         if stroke.value is None:
             raise FormatError("a value, since this project predicts values", "a class", "enter a value")
         return float(stroke.value)
-    if stroke.label is None or not 0 <= stroke.label < len(task.classes):
-        raise UnknownNameError(f"a class id from 0 to {len(task.classes) - 1}", f"{stroke.label}", "add the class first")
+    if stroke.label not in task.in_use:
+        raise UnknownNameError(f"the id of a class in use, from 0 to {len(task.classes) - 1}", f"{stroke.label}", "add the class first")
     return float(stroke.label)
+
+
+def _locked(memory: Reader, ids: np.ndarray, locked: Sequence[int]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return those of some examples that belong to a locked class, and what to tell about it."""
+    if not len(locked) or not len(ids) or memory.task.kind != "segmentation":
+        return ids[:0], ()
+    labels = memory.labels(ids).argmax(axis=1)
+    spared = np.isin(labels, locked)
+    if not spared.any():
+        return ids[:0], ()
+    names = ", ".join(memory.task.classes[i] for i in np.unique(labels[spared]))
+    return ids[spared], (f"{spared.sum():,} examples of a locked class ({names}) were left as they are",)
 
 
 def _at(memory: Reader, pyramid: FeaturePyramid, sample_id: str, nodes: np.ndarray) -> np.ndarray:

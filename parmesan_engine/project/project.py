@@ -9,6 +9,7 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -176,7 +177,8 @@ class Project:
             if any(record.gesture == gesture for record in memory.history()):
                 return GestureResult(gesture, None, 0, 0, 0.0, ("this gesture was stored before",))
             batches, replaced, notes = painting.paint(memory, self.live.pyramid(sample_id, progress), record, strokes,
-                                                      gesture=gesture, author=author, source=source, now=time.time())
+                                                      gesture=gesture, author=author, source=source, now=time.time(),
+                                                      locked=self.class_view()["locked"])
             if not batches and not len(replaced):
                 return GestureResult(gesture, None, 0, 0, time.perf_counter() - start, (*notes, "nothing to change here"))
             delta = memory.add(batches, remove=replaced, author=author, gesture=gesture)
@@ -234,16 +236,16 @@ class Project:
 
     def add_class(self, name: str, color: tuple[int, int, int]) -> int:
         """Add a class and return its id. Nothing is retrained. Raises FormatError."""
-        self._set_task(classes.with_class(self.task, name, color))
-        return len(self.task.classes) - 1
+        self._set_task(lambda task: classes.with_class(task, name, color))
+        return classes.class_id(self.task, name)
 
     def rename_class(self, index: int, name: str) -> None:
         """Give a class another name. Raises UnknownNameError, FormatError."""
-        self._set_task(classes.renamed(self.task, index, name))
+        self._set_task(lambda task: classes.renamed(task, index, name))
 
     def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
         """Give a class another colour. Raises UnknownNameError, FormatError."""
-        self._set_task(classes.recolored(self.task, index, color))
+        self._set_task(lambda task: classes.recolored(task, index, color))
 
     def class_view(self) -> dict[str, list[int]]:
         """Return {"order", "locked", "hidden"}, lists of class ids: how the classes are shown."""
@@ -353,12 +355,12 @@ class Project:
             self.live.follow(delta)
             return delta
 
-    def _set_task(self, task: TaskSpec) -> None:
+    def _set_task(self, change: Callable[[TaskSpec], TaskSpec]) -> None:
         with self._lock:
             if self.memory is None:
-                self._description = update_description(self.path, task=asdict(task))
+                self._description = update_description(self.path, task=asdict(change(task_of(read_description(self.path)))))
             else:
-                self._change(lambda memory: memory.set_task(task))
+                self._change(lambda memory: memory.set_task(change))
 
     def _require_memory(self) -> Memory:
         if self.memory is None:
