@@ -129,7 +129,7 @@ def _write(prediction: Prediction, sample: Sample, seconds: float, stem: Path, o
     report = {"input": sample.name, "output": str(target), "seconds": seconds, "fallbacks": list(prediction.fallbacks)}
     if options.probabilities and prediction.probabilities is not None:
         extra = stem.with_name(f"{stem.name}.probabilities.npy")
-        write_probabilities(extra, prediction.probabilities, sample)
+        write_probabilities(extra, prediction.probabilities, sample, prediction.task)
         report["probabilities"] = str(extra)
     return report
 

@@ -4,7 +4,7 @@ from parmesan_engine.io.datasets import Dataset, Item, open_dataset
 from parmesan_engine.io.files import MAX_BYTES, SUPPORTED
 from parmesan_engine.io.palette import distinct_colors
 from parmesan_engine.io.reading import read, spatial_shape
-from parmesan_engine.io.writing import FORMATS, write_labels, write_probabilities, write_values
+from parmesan_engine.io.writing import FORMATS, stored_unknown, write_labels, write_map, write_probabilities, write_values
 
 __all__ = [
     "FORMATS",
@@ -16,7 +16,9 @@ __all__ = [
     "open_dataset",
     "read",
     "spatial_shape",
+    "stored_unknown",
     "write_labels",
+    "write_map",
     "write_probabilities",
     "write_values",
 ]

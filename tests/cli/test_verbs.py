@@ -3,17 +3,19 @@
 import re
 
 import nibabel
+import nrrd
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from parmesan_engine.cli.main import main
+from parmesan_engine.io import FORMATS
 from parmesan_engine.project import Project
 from tests.cli.runner import good, run
 from tests.helpers import SIDES, make_dataset, truth
 
-HOLDS = {1: ("npy",), 2: ("png", "tiff", "nifti", "npy"), 3: ("tiff", "nifti", "npy")}
+HOLDS = {1: ("npy", "nrrd"), 2: ("png", "tiff", "ome-tiff", "nifti", "nrrd", "npy"), 3: ("tiff", "ome-tiff", "nifti", "nrrd", "npy")}
 ENDING = {1: ".npy", 2: ".png", 3: ".nii.gz"}
 LEARN = {"version", "entries_added", "entries_total", "seconds", "encode_seconds"}
 EVALUATE = {"task", "samples", "seconds_per_sample", "version"}
@@ -60,7 +62,7 @@ def test_evaluate_beats_a_constant_guess(learned, capsys):
         assert 0 <= result["mae"] <= result["rmse"]
 
 
-@pytest.mark.parametrize("form", ["png", "tiff", "nifti", "npy", None])
+@pytest.mark.parametrize("form", ["png", "tiff", "ome-tiff", "nifti", "nrrd", "npy", None])
 def test_predict_writes_every_format_that_can_hold_it(learned, capsys, tmp_path, form):
     dims, kind, data, project = learned
     image, choice = image_of(data, dims), ["--format", form] if form else []
@@ -70,15 +72,17 @@ def test_predict_writes_every_format_that_can_hold_it(learned, capsys, tmp_path,
         return
     result = good(capsys, "predict", project, image, "--out", tmp_path / "out", "--probabilities", *choice)
     assert set(result) == {"version", "metric", "predictions"} and len(result["predictions"]) == 1
-    ending = {"png": ".png", "tiff": ".tif", "nifti": ".nii.gz", "npy": ".npy", None: ENDING[dims]}[form]
+    ending = FORMATS[form] if form else ENDING[dims]
     written = tmp_path / "out" / f"item100{ending}"
     assert result["predictions"][0]["output"] == str(written) and result["predictions"][0]["fallbacks"] == []
     if ending == ".png":
         array = np.asarray(Image.open(written))
-    elif ending == ".tif":
+    elif ending.endswith(".tif"):
         array = tifffile.imread(written)
     elif ending == ".nii.gz":
         array = np.asarray(nibabel.load(written).dataobj).T
+    elif ending == ".nrrd":
+        array = nrrd.read(str(written))[0].T
     else:
         array = np.load(written, allow_pickle=False)
     array, labels = array.reshape(SIDES[dims]), truth(dims, 100)

@@ -1,3 +1,4 @@
+import nrrd
 import numpy as np
 import pytest
 import tifffile
@@ -28,6 +29,8 @@ def labels_of(sample):
         (PICTURE, ".tif"),
         (PICTURE, ".nii.gz"),
         (PICTURE, ".npy"),
+        (PICTURE, ".ome.tif"),
+        (VOLUME, ".ome.tif"),
         (VOLUME, ".tiff"),
         (VOLUME, ".nii"),
         (VOLUME, ".nii.gz"),
@@ -59,7 +62,7 @@ def test_many_classes_need_sixteen_bits(tmp_path):
     assert back[0, 0] == 65535 and back[1, 1] == 299
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".nii.gz"])
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".nii.gz"])
 @pytest.mark.parametrize("sample", [PICTURE, VOLUME])
 def test_spacing_and_affine_are_kept(tmp_path, sample, suffix):
     io.write_labels(tmp_path / f"a{suffix}", labels_of(sample), sample, TASK)
@@ -69,10 +72,54 @@ def test_spacing_and_affine_are_kept(tmp_path, sample, suffix):
         assert np.allclose(back.affine, AFFINE)
 
 
-def test_equal_content_gives_equal_bytes(tmp_path):
-    for name in ("a.nii.gz", "b.nii.gz"):
-        io.write_labels(tmp_path / name, labels_of(VOLUME), VOLUME, TASK)
-    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+@pytest.mark.parametrize("suffix", [".nii.gz", ".ome.tif", ".tif", ".nrrd"])
+def test_equal_content_gives_equal_bytes(tmp_path, suffix):
+    for name in "ab":
+        io.write_labels(tmp_path / f"{name}{suffix}", labels_of(VOLUME), VOLUME, TASK)
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("sample", [PICTURE, VOLUME])
+def test_ome_tiff_as_tifffile_reads_it(tmp_path, sample):
+    shares = np.random.default_rng(0).random((3, *sample.spatial_shape)).astype(np.float32)
+    io.write_probabilities(tmp_path / "a.ome.tif", shares, sample, TASK)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
+        assert tif.is_ome and tif.series[0].axes == ("CZYX" if sample is VOLUME else "CYX")
+        assert np.array_equal(tif.series[0].asarray(), shares)
+        pixels = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]["Pixels"]
+    assert [channel["Name"] for channel in pixels["Channel"]] == ["a", "b", "c"]
+    sizes = {axis: (pixels[f"PhysicalSize{axis}"], pixels[f"PhysicalSize{axis}Unit"]) for axis in "ZYX"[-sample.spatial_dims :]}
+    assert sizes == {axis: (step, sample.unit) for axis, step in zip("ZYX"[-sample.spatial_dims :], sample.spacing, strict=True)}
+
+
+@pytest.mark.parametrize("sample", [SIGNAL, PICTURE, VOLUME])
+def test_nrrd_as_pynrrd_reads_it(tmp_path, sample):
+    labels = labels_of(sample)
+    io.write_labels(tmp_path / "a.nrrd", labels, sample, TASK)
+    data, header = nrrd.read(str(tmp_path / "a.nrrd"))
+    assert data.dtype == np.uint8 and np.array_equal(data.T, np.where(labels < 0, 255, labels))
+    if sample is VOLUME:
+        assert header["space"] == "right-anterior-superior" and header["space units"] == ["mm"] * 3
+        assert np.array_equal(header["space directions"].T, AFFINE[:3, :3]) and np.array_equal(header["space origin"], AFFINE[:3, 3])
+    else:
+        assert tuple(header["spacings"][::-1]) == sample.spacing and set(header["units"]) == {sample.unit.replace("\u00b5", "u")}
+
+
+@pytest.mark.parametrize("sample", [SIGNAL, PICTURE, VOLUME])
+def test_probabilities_as_nrrd_have_classes_last_and_named(tmp_path, sample):
+    shares = np.random.default_rng(0).random((3, *sample.spatial_shape)).astype(np.float32)
+    io.write_probabilities(tmp_path / "a.nrrd", shares, sample, TASK)
+    data, header = nrrd.read(str(tmp_path / "a.nrrd"))
+    assert np.array_equal(data.T, shares) and header["kinds"][-1] == "list"
+    assert [header[f"class {number}"] for number in range(3)] == ["a", "b", "c"]
+
+
+def test_maps_are_not_for_png(tmp_path):
+    novelty = np.linspace(0, 1, 30, dtype=np.float32).reshape(5, 6)
+    io.write_map(tmp_path / "a.ome.tif", novelty, PICTURE)
+    assert np.array_equal(tifffile.imread(tmp_path / "a.ome.tif"), novelty)
+    with pytest.raises(FormatError, match="png"):
+        io.write_map(tmp_path / "a.png", novelty, PICTURE)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".nii.gz", ".npy"])
@@ -102,7 +149,7 @@ def test_values_as_png_follow_the_datasets(tmp_path):
 )
 def test_probabilities_come_back(tmp_path, sample, suffix):
     shares = np.random.default_rng(0).random((3, *sample.spatial_shape)).astype(np.float32)
-    io.write_probabilities(tmp_path / f"a{suffix}", shares, sample)
+    io.write_probabilities(tmp_path / f"a{suffix}", shares, sample, TASK)
     back = io.read(tmp_path / f"a{suffix}", spatial_dims=1 if sample is SIGNAL else None).array
     assert np.array_equal(back.reshape(shares.shape), shares)
 
@@ -128,7 +175,7 @@ def test_other_shape_and_probabilities_as_png(tmp_path):
     with pytest.raises(ShapeError, match=r"\(5, 6\)"):
         io.write_labels(tmp_path / "a.png", np.zeros((6, 5), np.int16), PICTURE, TASK)
     with pytest.raises(FormatError, match="not for probabilities"):
-        io.write_probabilities(tmp_path / "a.png", np.zeros((3, 5, 6), np.float32), PICTURE)
+        io.write_probabilities(tmp_path / "a.png", np.zeros((3, 5, 6), np.float32), PICTURE, TASK)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
