@@ -127,7 +127,8 @@ class Committer(Reader):
                 self._manifest.insert_version(record, plan.change, total)
             epoch, self._known_epoch = self._known_epoch, UNKNOWN_EPOCH  # if interrupted here: load again
             before = mark(self) if self._novelty else None
-            version = self.version
+            version, touched = self.version, np.unique(plan.change.touched)
+            was = entries.active_among(touched)
             entries.add_names(self._manifest.names_after(entries.last_code))
             for fields, data in plan.chunks:
                 entries.append_chunk(fields, data)
@@ -137,7 +138,10 @@ class Committer(Reader):
             self._known_epoch = epoch
             if before:
                 return self._hand_over(difference(before, mark(self), verb))
-            return self._hand_over(_delta_of(plan.change, version, record.version, verb, entries.stored))
+            now = entries.active_among(touched)
+            changed = np.isin(touched, plan.change.modified.ids)
+            return self._hand_over(MemoryDelta(version, record.version, touched[now & ~was], touched[was & ~now],
+                                               touched[was & now & changed], verb))
 
     def _no_change(self, verb: str) -> MemoryDelta:
         nothing = np.empty(0, np.int64)
@@ -175,11 +179,3 @@ class Committer(Reader):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _delta_of(change: Change, before: str, after: str, verb: str, stored: np.ndarray) -> MemoryDelta:
-    """Return what a change meant for the used entries. stored: (capacity,) mask after it; what is not used may change too."""
-    modified = change.modified.ids
-    if len(modified):
-        modified = np.setdiff1d(modified[stored[modified]], np.concatenate([change.added, change.removed]))
-    return MemoryDelta(before, after, change.added, change.removed, modified, verb)

@@ -32,11 +32,12 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
     if not gone.any():
         return np.empty(0, np.int64)
     places, made_by = _places(entries), np.repeat(table["seq"], table["count"])
-    returning, covered = np.zeros(entries.rows, bool), places[stored & ~going]
+    returning, on = np.zeros(entries.rows, bool), entries.weights[: entries.rows] > 0
     for seq in sorted(gestures, reverse=True):  # what covers an entry went later than the entry: decide it first
         mine, candidates = made_by == gestures[seq], np.flatnonzero(gone & (last == seq))
         at = places[candidates]
         lifted = np.isin(at, places[mine & (stored | returning)])
+        covered = places[stored & ~going & (on | (made_by > seq))]  # painting passes over what is switched off at the time
         erased = ~np.isin(at, places[mine]) & ~np.isin(at, covered)
         returning[candidates] = lifted | erased
     return np.flatnonzero(returning & ~going)

@@ -21,7 +21,7 @@ class Entries:
     """All rows ever written, and which of them the current version stores and uses.
 
     Columns of length `capacity` >= rows: coordinates (.., d) int32, parents int64 (row of the coarse key file), labels (.., L)
-    float32, weights float32, digests (.., 16) uint8, and the masks stored, active (stored and not pruned), purged.
+    float32, weights float32, digests (.., 16) uint8, and the masks stored, active (stored, not of weight 0, not pruned), purged.
     """
 
     def __init__(self) -> None:
@@ -122,14 +122,17 @@ class Entries:
         return total
 
     def activate(self, active: np.ndarray) -> None:
-        """Set which rows are used; (capacity,) mask. The stored mask itself when nothing is pruned."""
+        """Set which rows are used; (capacity,) mask."""
         self.active, self._ids = active, None
+
+    def active_among(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) mask of ids that are used; False for rows that are not there yet."""
+        known = ids < self.rows
+        return known & self.active[np.where(known, ids, 0)] if self.rows else known
 
     def copy(self) -> "Entries":
         """Return an independent state that shares the static columns."""
         other = copy(self)
         for name in ("stored", "active", "labels", "weights", "digests"):
             setattr(other, name, getattr(self, name).copy())
-        if self.active is self.stored:
-            other.active = other.stored
         return other

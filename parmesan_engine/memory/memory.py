@@ -156,7 +156,10 @@ class Memory(Committer):
         author: str = "",
         gesture: str = "",
     ) -> MemoryDelta:
-        """Give entries new (n, L) labels, new (n,) weights, or both. Entries that already have them are left alone."""
+        """Give entries new (n, L) labels, new (n,) weights, or both. Entries that already have them are left alone.
+
+        Weight 0 switches an entry off: it stays, but counts for nothing, as if it had been removed.
+        """
         return self._write(
             "modify", lambda: self._plan_modify(np.atleast_1d(np.asarray(ids)), labels, weights), author, gesture
         )
@@ -209,6 +212,28 @@ class Memory(Committer):
                 "ids of removed entries to bring back", "some that are there", "ask `displaced_by` again"
             )
         return Plan(Change(added=back, removed=self._stored_ids(ids)))
+
+    def switch(self, on: bool, *, author: str = "", **selection: Any) -> MemoryDelta:
+        """Switch entries on or off, as one version. selection: keywords of `select`.
+
+        Off is weight 0: the entry stays, but counts for nothing, as if it had been removed. On again, it has the weight of
+        before. Entries that older versions alone hold are switched too: should they come back, they come as the others are.
+        """
+        return self._write("modify", lambda: self._plan_switch(on, selection), author)
+
+    def _plan_switch(self, on: bool, selection: dict[str, Any]) -> Plan:
+        ids = self.select(**selection, removed=True)
+        weights = self._weights_when_on(ids) if on else np.zeros(len(ids), np.float32)
+        return Plan(Change(modified=self._modified(ids, None, weights)))
+
+    def _weights_when_on(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) float32 weights of entries, and of those that are switched off the one that they had before."""
+        before = np.ones(self._entries.rows, np.float32)  # of an entry that came switched off
+        for _, change in self._manifest.changes_after(-1):
+            off = change.modified.only((change.modified.weights_after == 0) & (change.modified.weights_before > 0))
+            before[off.ids] = off.weights_before
+        now = self._entries.weights[ids]
+        return np.where(now > 0, now, before[ids])
 
     def displaced_by(self, ids: np.ndarray) -> np.ndarray:
         """Return the removed entries that gestures wholly among `ids` had painted over: what forgetting them should revive."""

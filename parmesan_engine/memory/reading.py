@@ -17,9 +17,9 @@ from parmesan_engine.types import MemoryDelta, Provenance, TaskSpec
 
 @dataclass(frozen=True)
 class Overview:
-    """All active entries for tables, as columns of equal length. `names[code]` is the text of a code.
+    """Entries for tables, as columns of equal length. `names[code]` is the text of a code.
 
-    label: class id (most of the histogram) or the value.
+    label: class id (most of the histogram) or the value; weight: 0 for an entry that is switched off.
     """
 
     ids: np.ndarray
@@ -83,11 +83,11 @@ class Reader:
 
     @property
     def stored(self) -> int:
-        """Number of entries in this version, those held back by novelty pruning included."""
+        """Number of entries in this version, those switched off or held back by novelty pruning included."""
         return self._entries.count
 
     def is_stored(self, ids: np.ndarray) -> np.ndarray:
-        """Return the (n,) mask of entries that this version holds, pruned ones included; the others were removed."""
+        """Return the (n,) mask of entries that this version holds, active or not; the others were removed."""
         with self._lock:
             return self._entries.stored[self._checked(ids)]
 
@@ -183,10 +183,11 @@ class Reader:
                 for row, place in zip(rows, places, strict=True)
             ]
 
-    def columns(self) -> Overview:
-        """Return all active entries as columns for tables."""
+    def columns(self, *, stored: bool = False) -> Overview:
+        """Return all active entries as columns for tables. stored: all that this version holds, active or not."""
         with self._lock:
-            ids, table = self._entries.ids, self._entries.chunk_table
+            entries, table = self._entries, self._entries.chunk_table
+            ids = np.flatnonzero(entries.stored[: entries.rows]) if stored else entries.ids
             chunks = self._entries.chunk_of(ids)
             codes = {name: table[name][chunks] for name in ("sample", "source", "author", "gesture", "time")}
             return Overview(
@@ -215,7 +216,7 @@ class Reader:
     ) -> np.ndarray:
         """Return ascending ids of the stored entries that meet all conditions.
 
-        Entries held back by novelty pruning are among them, so that forgetting reaches them. before: time in
+        Entries switched off or held back by novelty pruning are among them, so that forgetting reaches them. before: time in
         seconds since 1970; label: class id; coordinates: (sample id, (m, spatial_dims) pixels); removed=True also gives
         entries that only older versions hold: what `unlearn` must have to leave nothing behind.
         """
@@ -267,11 +268,12 @@ class Reader:
             return Checkout(entries, self._task, self._keys, self._coarse, self._novelty, self._purge_epoch, self._lock)
 
     def _active_of(self, entries: Entries) -> np.ndarray:
-        """Return the mask of the entries that are used: all stored ones, or those that novelty keeps."""
+        """Return the mask of the entries that are used: stored, not switched off by weight 0, kept by novelty among those."""
+        on = entries.stored & (entries.weights > 0)
         if not self._novelty:
-            return entries.stored
-        ids = np.flatnonzero(entries.stored)
-        active = np.zeros_like(entries.stored)
+            return on
+        ids = np.flatnonzero(on)
+        active = np.zeros_like(on)
         active[ids] = self._consolidated(entries, ids)[0]
         return active
 

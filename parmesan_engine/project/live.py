@@ -175,7 +175,7 @@ class Live:
         return predictor.predict(sample_id)
 
     def _stored_fit(self) -> Fit | None:
-        """Return the fit on disk; None when there is none, or when entries that it saw were taken back since."""
+        """Return the fit on disk; None when there is none, or when entries that it saw were taken back or switched off since."""
         stored = self.memory.load_metric()
         if stored is None:
             return None
@@ -185,7 +185,9 @@ class Live:
         history = self.memory.history()
         since = max(n for n, record in enumerate(history) if record.version == fit.fitted_on) + 1
         taken_back = {record.verb for record in history[since:]} - PAINTING
-        return None if taken_back and not self.memory.is_stored(fit.ids).all() else fit
+        stored = self.memory.is_stored(fit.ids)
+        switched_off = stored & (self.memory.weights(fit.ids) == 0)
+        return None if switched_off.any() or (taken_back and not stored.all()) else fit
 
     def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:

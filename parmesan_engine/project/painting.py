@@ -53,9 +53,12 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
 
 
 def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...]) -> np.ndarray:
-    """Return (*spatial) int16: class id where there is an example (0 for a value), -1 elsewhere; a node fills its pixels."""
+    """Return (*spatial) int16: class id where there is an example (0 for a value), -1 elsewhere; a node fills its pixels.
+
+    Examples that are switched off are not shown.
+    """
     canvas = np.full(record.spatial_shape, -1, np.int16)
-    ids = memory.select(sample=record.id)
+    ids = _switched_on(memory, record.id)
     if len(ids) == 0:
         return canvas
     labels = memory.labels(ids)
@@ -99,11 +102,17 @@ def _locked(memory: Reader, ids: np.ndarray, locked: Sequence[int]) -> tuple[np.
 
 
 def _at(memory: Reader, pyramid: FeaturePyramid, sample_id: str, nodes: np.ndarray) -> np.ndarray:
-    """Return the ids of the examples of a sample that lie in some nodes."""
-    ids = memory.select(sample=sample_id)
+    """Return the ids of the examples of a sample that lie in some nodes; those switched off are left alone."""
+    ids = _switched_on(memory, sample_id)
     if len(ids) == 0:
         return ids
     coordinates = memory.coordinates(ids)
     if coordinates.shape[1] != len(pyramid.spatial_shape):
         raise ShapeError(f"{len(pyramid.spatial_shape)} coordinates", f"{coordinates.shape[1]}", "check the sample")
     return ids[np.isin(pyramid.levels[0].nodes_of(coordinates), nodes)]
+
+
+def _switched_on(memory: Reader, sample_id: str) -> np.ndarray:
+    """Return the ids of the stored examples of a sample that are not switched off."""
+    ids = memory.select(sample=sample_id)
+    return ids[memory.weights(ids) > 0]
