@@ -3,8 +3,11 @@
 Everything here reads a predictor and changes nothing. Knows no user interface and no files.
 """
 
+from parmesan_engine.insight.difference import Difference, difference
+from parmesan_engine.insight.doubt import CONTRADICT, NEVER_SEEN, Suggestion, doubt, spread_out, suggest
 from parmesan_engine.insight.imagine import imagine
 from parmesan_engine.insight.reach import reach, without
 from parmesan_engine.insight.why import Explanation, NeighborInfo, explain
 
-__all__ = ["Explanation", "NeighborInfo", "explain", "imagine", "reach", "without"]
+__all__ = ["CONTRADICT", "NEVER_SEEN", "Difference", "Explanation", "NeighborInfo", "Suggestion", "difference", "doubt", "explain",
+           "imagine", "reach", "spread_out", "suggest", "without"]
