@@ -13,7 +13,6 @@ from parmesan_engine.project import Project
 from parmesan_engine.types import TaskSpec
 
 LIST_LENGTH = 12  # samples; more are offered in a box that can be searched
-PALETTE = ((14, 116, 144), (213, 94, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (86, 180, 233), (230, 159, 0), (126, 34, 206))
 
 
 def sidebar(desk: Desk, *, samples: bool = True) -> Project:
@@ -71,7 +70,7 @@ def _classes(desk: Desk, project: Project) -> None:
                 _attempt(desk, lambda i=i, n=new_name: project.rename_class(i, n))
         with st.form("add-class", clear_on_submit=True, border=False):
             left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
-            color = left.color_picker("Colour", css(next_color(project.task)), label_visibility="collapsed")
+            color = left.color_picker("Colour", css(further_color(tuple(project.task.colors))), label_visibility="collapsed")
             name = right.text_input("Name", placeholder="New class", label_visibility="collapsed", max_chars=60)
             if st.form_submit_button("Add class", icon=":material/add:", width="stretch"):
                 _attempt(desk, lambda: project.add_class(name, rgb(color)))
@@ -118,13 +117,7 @@ def make_task(kind: str | None, classes: str, unit: str) -> TaskSpec:
     names = list(dict.fromkeys(" ".join(part.split())[:60] for part in classes.split(",") if part.strip()))
     if not names:
         raise FormatError("at least one class", "none", "type names separated by commas")
-    return TaskSpec("segmentation", tuple(names), tuple(PALETTE[i % len(PALETTE)] for i in range(len(names))))
-
-
-def next_color(task: TaskSpec) -> tuple[int, int, int]:
-    """Return the first colour of the palette that no class has."""
-    free = [color for color in PALETTE if color not in task.colors]
-    return free[0] if free else PALETTE[len(task.classes) % len(PALETTE)]
+    return TaskSpec("segmentation", tuple(names), distinct_colors(len(names)))
 
 
 def rgb(text: str) -> tuple[int, int, int]:

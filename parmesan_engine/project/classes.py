@@ -115,7 +115,8 @@ def _check_unlocked(project, classes: Sequence[int]) -> None:
 
 def _check(task: TaskSpec, index: int) -> None:
     if index not in task.in_use:
-        raise UnknownNameError(f"the id of a class in use, from 0 to {len(task.classes) - 1}", f"{index}", "add the class first")
+        got = f"{index}, which is retired" if index in task.retired else f"{index}"
+        raise UnknownNameError(f"a class id from 0 to {len(task.classes) - 1}", got, "add the class first")
 
 
 def _name(name: str, others: Sequence[str]) -> str:

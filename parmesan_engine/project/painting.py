@@ -85,7 +85,8 @@ def _answer(stroke: Stroke, task: TaskSpec) -> float:
             raise FormatError("a value, since this project predicts values", "a class", "enter a value")
         return float(stroke.value)
     if stroke.label not in task.in_use:
-        raise UnknownNameError(f"the id of a class in use, from 0 to {len(task.classes) - 1}", f"{stroke.label}", "add the class first")
+        got = f"{stroke.label}, which is retired" if stroke.label in task.retired else f"{stroke.label}"
+        raise UnknownNameError(f"a class id from 0 to {len(task.classes) - 1}", got, "add the class first")
     return float(stroke.label)
 
 
