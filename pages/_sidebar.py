@@ -9,6 +9,7 @@ from pages._desk import Desk
 from pages._imports import add_samples, import_errors
 from pages._panel import css
 from parmesan_engine.errors import FormatError, ParmesanError
+from parmesan_engine.io.palette import distinct_colors, further_color
 from parmesan_engine.project import Project
 from parmesan_engine.types import TaskSpec
 
