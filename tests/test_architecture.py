@@ -18,7 +18,7 @@ LAYERS = [
     {"insight"},
     {"predictor"},
     {"memory", "transduction", "message_passing", "metric", "calibration", "tables", "resample", "gestures", "evaluation", "synthetic"},
-    {"io", "encoders", "search", "render"},
+    {"io", "encoders", "search", "render", "regions"},
     {"types", "registry", "jobs"},
     {"errors"},
 ]

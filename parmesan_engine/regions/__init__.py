@@ -1,0 +1,8 @@
+"""Label arrays to objects: connected parts, their outlines, their runs, their measures. Pure functions of arrays."""
+
+from parmesan_engine.regions.coco import coco_annotations
+from parmesan_engine.regions.geojson import features
+from parmesan_engine.regions.measures import class_rows, object_rows, value_row
+from parmesan_engine.regions.objects import Objects, find_objects
+
+__all__ = ["Objects", "class_rows", "coco_annotations", "features", "find_objects", "object_rows", "value_row"]

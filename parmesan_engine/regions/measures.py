@@ -1,0 +1,95 @@
+"""How large, where and how bright: rows for tables, one per class or per object of a sample.
+
+Places and bounds are in pixels along z, y, x (t for signals): pixel i covers i to i + 1. Lengths, areas, volumes and centroids are in
+physical units where the sample's spacing is known, in pixels elsewhere; the unit stands beside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from parmesan_engine.regions.objects import Objects
+from parmesan_engine.types import Sample, TaskSpec
+
+AXES = {1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
+SIZE = {1: "length", 2: "area", 3: "volume"}
+_POWER = {1: "", 2: "^2", 3: "^3"}
+_PIXELS = 2**22  # measured at once
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of groups 1, 2, ... of an index: pixels (n,), centroids (n, dims) in pixels, means (n, channels), boxes of slices or None."""
+
+    pixels: np.ndarray
+    centroids: np.ndarray
+    means: np.ndarray
+    boxes: list[tuple[slice, ...] | None]
+
+
+def object_rows(objects: Objects, sample: Sample, task: TaskSpec, channels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return a row per object."""
+    measures = measure(objects.index, len(objects), sample.array)
+    rows = []
+    for number, label in enumerate(objects.classes.tolist()):
+        named = {"object": number + 1, "class_id": label, "class": task.classes[label]}
+        rows.append(named | _row(measures, number, sample, channels))
+    return rows
+
+
+def class_rows(labels: np.ndarray, sample: Sample, task: TaskSpec, channels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return a row per class, also of those that do not occur, and one for "unknown" (id -1) where some pixels are."""
+    measures = measure(labels.astype(np.int32) + 2, len(task.classes) + 1, sample.array)
+    rows = []
+    for number, name in enumerate(("unknown", *task.classes)):
+        if number or measures.pixels[0]:
+            rows.append({"class_id": number - 1, "class": name} | _row(measures, number, sample, channels))
+    return rows
+
+
+def value_row(values: np.ndarray, task: TaskSpec) -> dict[str, Any]:
+    """Return the statistics of predicted values (NaN = unknown) as one row."""
+    known = values[np.isfinite(values)].astype(np.float64)
+    low, middle, high = np.quantile(known, (0.05, 0.5, 0.95)) if known.size else (np.nan,) * 3
+    return {"unit": task.unit, "pixels": known.size, "fraction": known.size / values.size,
+            "mean": known.mean() if known.size else np.nan, "std": known.std() if known.size else np.nan,
+            "min": known.min(initial=np.inf) if known.size else np.nan, "p5": low, "median": middle, "p95": high,
+            "max": known.max(initial=-np.inf) if known.size else np.nan}  # fmt: skip
+
+
+def measure(index: np.ndarray, count: int, array: np.ndarray) -> Measures:
+    """Measure groups 1..count of a (*spatial) index over the (channels, *spatial) values beneath, a slab at a time."""
+    dims, channels = index.ndim, len(array)
+    pixels, places, sums = np.zeros(count + 1, np.int64), np.zeros((dims, count + 1)), np.zeros((channels, count + 1))
+    step = max(_PIXELS // max(int(np.prod(index.shape[1:])), 1), 1)
+    for start in range(0, len(index), step):
+        slab = index[start : start + step]
+        inside = np.nonzero(slab)
+        groups = slab[inside]
+        pixels += np.bincount(groups, minlength=count + 1)
+        for axis, at in enumerate(inside):
+            places[axis] += np.bincount(groups, at + (start + 0.5 if axis == 0 else 0.5), count + 1)
+        for channel in range(channels):
+            sums[channel] += np.bincount(groups, array[channel, start : start + step][inside], count + 1)
+    some = np.maximum(pixels[1:], 1)
+    means = np.where(pixels[1:, None] > 0, sums[:, 1:].T / some[:, None], np.nan)
+    centroids = np.where(pixels[1:, None] > 0, places[:, 1:].T / some[:, None], np.nan)
+    return Measures(pixels[1:], centroids, means, ndimage.find_objects(index, count))
+
+
+def _row(measures: Measures, number: int, sample: Sample, channels: Sequence[str]) -> dict[str, Any]:
+    dims, pixels = sample.spatial_dims, int(measures.pixels[number])
+    spacing, unit = (sample.spacing, sample.unit) if sample.spacing else ((1.0,) * dims, "px")
+    row = {"pixels": pixels, "fraction": pixels / int(np.prod(sample.spatial_shape)), SIZE[dims]: pixels * float(np.prod(spacing)),
+           f"{SIZE[dims]}_unit": unit + _POWER[dims]}  # fmt: skip
+    for axis, at, size in zip(AXES[dims], measures.centroids[number].tolist(), spacing, strict=True):
+        row[f"centroid_{axis}"] = at * size
+    row["centroid_unit"] = unit
+    for axis, bounds in zip(AXES[dims], measures.boxes[number] or (None,) * dims, strict=True):
+        row |= {f"{axis}_start": bounds.start if bounds else None, f"{axis}_stop": bounds.stop if bounds else None}
+    for channel, mean in enumerate(measures.means[number].tolist()):
+        row[f"mean_{channels[channel] if channel < len(channels) else channel + 1}"] = mean
+    return row
