@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,11 @@ from parmesan_engine.memory import purge
 from parmesan_engine.memory.codec import task_from_json
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import version_of
-from parmesan_engine.memory.history import UndoStack, compose
+from parmesan_engine.memory.history import UndoStack, checked_tag, compose, find_version
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest, store_errors
 from parmesan_engine.memory.reading import Reader, difference, mark
-from parmesan_engine.memory.records import Change, VersionRecord
+from parmesan_engine.memory.records import Change, Receipt, VersionRecord
 from parmesan_engine.types import MemoryDelta
 
 UNKNOWN_EPOCH = -1  # of a state in RAM that must be loaded again
@@ -97,6 +97,13 @@ class Committer(Reader):
         self._stack.push(record)
         self._seq = record.seq
 
+    def _take_notes(self) -> None:
+        """Read the labels of versions, which change without a version."""
+        notes = self._manifest.notes()
+        for place, record in enumerate(self._records):
+            if record.note != notes.get(record.seq, ""):
+                self._records[place] = replace(record, note=notes.get(record.seq, ""))
+
     def _catch_up(self) -> None:
         """Move to the newest version, within a transaction of the caller; what it changed is owed to the user."""
         if self._manifest.head() == (self._seq, self._known_epoch):
@@ -164,6 +171,30 @@ class Committer(Reader):
             "",
         )
         return record, after
+
+    def history(self) -> list[VersionRecord]:
+        """Return all versions, oldest first."""
+        with self._lock:
+            return list(self._records)
+
+    def tag(self, version: str, text: str) -> VersionRecord:
+        """Give a version a label, another one if it has one, none if the text is empty; return its record.
+
+        Labels are no part of the content: the version stays what it is. Raises VersionError, FormatError.
+        """
+        text = checked_tag(text)
+        with self._lock, self._storing():
+            with self._manifest.transaction():
+                self._catch_up()
+                seq = find_version(self._records, version).seq
+                self._manifest.set_note(seq, text)
+            self._take_notes()
+            return find_version(self._records, version)
+
+    def receipts(self) -> list[Receipt]:
+        """Return the receipts of all finished unlearns, oldest first."""
+        with self._lock, self._storing():
+            return [Receipt(**data) for data in self._manifest.receipts()]
 
     def close(self) -> None:
         """Release the files. Closing twice does nothing."""

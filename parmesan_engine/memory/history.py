@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from parmesan_engine.errors import VersionError
+from parmesan_engine.errors import FormatError, VersionError
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.records import Change, Modified, VersionRecord
 from parmesan_engine.types import MemoryDelta
 
 MIN_PREFIX = 6
+MAX_TAG = 80  # characters of the label of a version
 
 
 class UndoStack:
@@ -57,6 +58,14 @@ def find_version(records: list[VersionRecord], version: str) -> VersionRecord:
     if len({record.version for record in found}) > 1:
         raise VersionError("the prefix of one version", f"{version}, which fits several", "give more digits")
     return found[-1]
+
+
+def checked_tag(text: str) -> str:
+    """Return a label of a version on one line. Raises FormatError when it is too long."""
+    text = " ".join(str(text).split())
+    if len(text) > MAX_TAG:
+        raise FormatError(f"a label of at most {MAX_TAG} characters", f"{len(text)}", "shorten it")
+    return text
 
 
 def change_between(now: Entries, then: Entries) -> Change:

@@ -205,6 +205,13 @@ class Manifest:
         )
         self._db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?)", (record.seq, pack_change(change)))
 
+    def notes(self) -> dict[int, str]:
+        """Return seq -> label of the versions that have one."""
+        return dict(self._rows("SELECT seq, note FROM versions WHERE note <> ''"))
+
+    def set_note(self, seq: int, text: str) -> None:
+        self._db.execute("UPDATE versions SET note = ? WHERE seq = ?", (text, seq))
+
     def changes_after(self, seq: int) -> Iterator[tuple[int, Change]]:
         """Yield (seq, change) of later versions, oldest first."""
         for found, data in self._rows("SELECT seq, data FROM changes WHERE seq > ? ORDER BY seq", (seq,)):
@@ -248,6 +255,20 @@ class Manifest:
 
     def drop_metric(self) -> None:
         self._db.execute("DELETE FROM metric")
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy as of now to a new file, while others go on reading and writing."""
+        self._db.execute("VACUUM INTO ?", (str(path),))
+
+    def cut_after(self, seq: int) -> None:
+        """Drop all that came after a version, for good, and write ahead as `create` does. For a copy that nobody else has open."""
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self.transaction():
+            for table in ("versions", "changes", "chunks", "receipts"):
+                self._db.execute(f"DELETE FROM {table} WHERE seq > ?", (seq,))
+            self._db.execute("DELETE FROM metric WHERE fitted_on NOT IN (SELECT version FROM versions)")
+            self.drop_unused_names()
+        self.shred()
 
     def problems(self) -> list[str]:
         return [f"manifest: {text}" for (text,) in self._rows("PRAGMA quick_check") if text != "ok"]

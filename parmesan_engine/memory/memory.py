@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, c
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
 from parmesan_engine.memory.commits import UNKNOWN_EPOCH, Committer, Plan
 from parmesan_engine.memory.displaced import displaced_by
-from parmesan_engine.memory.hashing import blake, digest_sum, entry_digests, origin_digest, version_of
+from parmesan_engine.memory.hashing import blake, digest_sum, version_of
 from parmesan_engine.memory.history import change_between, find_version
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import FILE_NAME, Manifest, store_errors
+from parmesan_engine.memory.modifying import modified, weights_when_on
 from parmesan_engine.memory.reading import Checkout, difference, mark
-from parmesan_engine.memory.records import Change, Modified, Receipt, VersionRecord
+from parmesan_engine.memory.records import Change, Receipt, VersionRecord
 from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
 
@@ -113,9 +114,20 @@ class Memory(Committer):
         gesture = gesture or (batches[0].gesture if batches else "")
         return self._write("add", lambda: self._plan_add(batches, remove), author, gesture)
 
-    def _plan_add(self, batches: list[EntryBatch], remove: np.ndarray | None) -> Plan:
+    def merge(self, choose: Callable[["Memory"], tuple[list[EntryBatch], TaskSpec]], *, author: str = "", gesture: str) -> MemoryDelta:
+        """Learn what another memory holds, and the task with its classes, as one version.
+
+        choose: returns (batches, task) for the newest version; it is called inside the transaction.
+        """
+        return self._write("merge", lambda: self._plan_merge(*choose(self)), author, gesture)
+
+    def _plan_merge(self, batches: list[EntryBatch], task: TaskSpec) -> Plan:
+        plan, task_change = self._plan_add(batches, None, task), self._plan_task(task).change
+        return replace(plan, change=replace(plan.change, task_before=task_change.task_before, task_after=task_change.task_after))
+
+    def _plan_add(self, batches: list[EntryBatch], remove: np.ndarray | None, task: TaskSpec | None = None) -> Plan:
         entries = self._entries
-        checked = [check_batch(batch, self.channels, self._task) for batch in batches]
+        checked = [check_batch(batch, self.channels, task or self._task) for batch in batches]
         first, coarse_first, chunks, fresh = entries.rows, entries.coarse_rows, [], 0
         axes = {arrays["coordinates"].shape[1] for arrays in checked}
         axes |= {entries.coordinates.shape[1]} if entries.rows else set()
@@ -173,7 +185,7 @@ class Memory(Committer):
         return self._write("modify", lambda: self._plan_relabel(*choose(self)), author)
 
     def _plan_relabel(self, ids: np.ndarray, labels: np.ndarray, task: TaskSpec) -> Plan:
-        change = self._modified(self._checked(ids), check_labels(labels, len(ids), task), None)
+        change = modified(self._entries, self._keys, self._checked(ids), check_labels(labels, len(ids), task), None)
         before, after = task_to_json(self._task), task_to_json(task)
         return Plan(Change(modified=change) if before == after else Change(modified=change, task_before=before, task_after=after))
 
@@ -183,21 +195,8 @@ class Memory(Committer):
             raise ShapeError("each id once", f"{len(given)} ids, {len(ids)} different", "drop the repeated ones")
         order = np.argsort(given, kind="stable")
         new_labels = None if labels is None else check_labels(labels, len(ids), self._task)[order]
-        return Plan(Change(modified=self._modified(ids, new_labels, None if weights is None else check_weights(weights, len(ids))[order])))
-
-    def _modified(self, ids: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Modified:
-        """Return the change of ascending ids to checked labels and weights, without those that have them already."""
-        entries = self._entries
-        old_labels, old_weights = self.labels(ids), entries.weights[ids]
-        new_labels, new_weights = old_labels if labels is None else labels, old_weights if weights is None else weights
-        chunks = entries.chunk_table[entries.chunk_of(ids)]
-        origins = np.empty((len(ids), 16), np.uint8)
-        for codes in np.unique(chunks[["sample_hash", "source", "author"]]):
-            same = chunks[["sample_hash", "source", "author"]] == codes
-            origins[same] = origin_digest(*(entries.names[int(code)] for code in codes))
-        digests = entry_digests(origins, self._keys.read(ids), entries.coordinates[ids], new_labels, new_weights)
-        modified = Modified(ids, old_labels, new_labels, old_weights, new_weights, entries.digests[ids], digests)
-        return modified.only((digests != modified.digests_before).any(axis=1))
+        new_weights = None if weights is None else check_weights(weights, len(ids))[order]
+        return Plan(Change(modified=modified(self._entries, self._keys, ids, new_labels, new_weights)))
 
     def remove(
         self, ids: np.ndarray, *, revive: np.ndarray | None = None, author: str = "", gesture: str = ""
@@ -223,17 +222,8 @@ class Memory(Committer):
 
     def _plan_switch(self, on: bool, selection: dict[str, Any]) -> Plan:
         ids = self.select(**selection, removed=True)
-        weights = self._weights_when_on(ids) if on else np.zeros(len(ids), np.float32)
-        return Plan(Change(modified=self._modified(ids, None, weights)))
-
-    def _weights_when_on(self, ids: np.ndarray) -> np.ndarray:
-        """Return the (n,) float32 weights of entries, and of those that are switched off the one that they had before."""
-        before = np.ones(self._entries.rows, np.float32)  # of an entry that came switched off
-        for _, change in self._manifest.changes_after(-1):
-            off = change.modified.only((change.modified.weights_after == 0) & (change.modified.weights_before > 0))
-            before[off.ids] = off.weights_before
-        now = self._entries.weights[ids]
-        return np.where(now > 0, now, before[ids])
+        weights = weights_when_on(self._manifest, self._entries, ids) if on else np.zeros(len(ids), np.float32)
+        return Plan(Change(modified=modified(self._entries, self._keys, ids, None, weights)))
 
     def displaced_by(self, ids: np.ndarray) -> np.ndarray:
         """Return the removed entries that gestures wholly among `ids` had painted over: what forgetting them should revive."""
@@ -322,7 +312,8 @@ class Memory(Committer):
             kept_texts = [
                 self._manifest.meta("encoder"),
                 self._manifest.meta("task"),
-                *(json.dumps(task_to_json(self._task)),),
+                json.dumps(task_to_json(self._task)),
+                *self._manifest.notes().values(),
             ]
             needles = purge.needles_of(old, list(self._entries.names.values()), kept_texts, ids)
             receipts = purge.finish(self._manifest, self._keys, self._coarse, self._folder, needles)
@@ -354,21 +345,12 @@ class Memory(Committer):
         return asdict(receipt)
 
     def refresh(self) -> MemoryDelta:
-        """Move to the newest version that any process has committed."""
+        """Move to the newest version that any process has committed, and to the newest labels of versions."""
         with self._lock, self._storing():
             with self._manifest.reading():
                 self._catch_up()
+                self._take_notes()
             return self._hand_over(self._no_change("refresh"))
-
-    def history(self) -> list[VersionRecord]:
-        """Return all versions, oldest first."""
-        with self._lock:
-            return list(self._records)
-
-    def receipts(self) -> list[Receipt]:
-        """Return the receipts of all finished unlearns, oldest first."""
-        with self._lock, self._storing():
-            return [Receipt(**data) for data in self._manifest.receipts()]
 
     def verify(self) -> list[str]:
         """Check files, digests and history against each other; return the problems in words, none when all is well."""

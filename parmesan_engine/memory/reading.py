@@ -183,6 +183,12 @@ class Reader:
                 for row, place in zip(rows, places, strict=True)
             ]
 
+    def groups(self, ids: np.ndarray) -> list[np.ndarray]:
+        """Return ascending ids in parts that share sample, gesture, author, source and time."""
+        with self._lock:
+            ids = self._checked(ids)
+            return np.split(ids, np.flatnonzero(np.diff(self._entries.chunk_of(ids))) + 1) if len(ids) else []
+
     def columns(self, *, stored: bool = False) -> Overview:
         """Return all active entries as columns for tables. stored: all that this version holds, active or not."""
         with self._lock:

@@ -88,7 +88,7 @@ class VersionRecord:
     """One line of the history.
 
     entries: entries stored after it, before novelty pruning; added, removed: entries that came and went;
-    undoes: seq of the version that an undo or redo reverts, else None; time: seconds since 1970.
+    undoes: seq of the version that an undo or redo reverts, else None; time: seconds since 1970; note: its label.
     """
 
     version: str
