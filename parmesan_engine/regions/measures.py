@@ -30,8 +30,20 @@ class Measures:
     boxes: list[tuple[slice, ...] | None]
 
 
+def columns(dims: int, channels: Sequence[str]) -> list[str]:
+    """Return the names that rows of classes and objects share, in order, for samples with `dims` axes and channels of these names."""
+    size, axes = SIZE[dims], AXES[dims]
+    return ["pixels", "fraction", size, f"{size}_unit", *(f"centroid_{axis}" for axis in axes), "centroid_unit",
+            *(f"{axis}_{end}" for axis in axes for end in ("start", "stop")), *(f"mean_{name}" for name in channels)]  # fmt: skip
+
+
+def numbered(channels: int) -> list[str]:
+    """Return names for channels without any: "1", "2", ..."""
+    return [str(number + 1) for number in range(channels)]
+
+
 def object_rows(objects: Objects, sample: Sample, task: TaskSpec, channels: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a row per object."""
+    """Return a row per object: object, class_id, class and `columns`. channels: their names, numbers when there are none."""
     measures = measure(objects.index, len(objects), sample.array)
     rows = []
     for number, label in enumerate(objects.classes.tolist()):
@@ -41,7 +53,10 @@ def object_rows(objects: Objects, sample: Sample, task: TaskSpec, channels: Sequ
 
 
 def class_rows(labels: np.ndarray, sample: Sample, task: TaskSpec, channels: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a row per class, also of those that do not occur, and one for "unknown" (id -1) where some pixels are."""
+    """Return a row per class, also of those that do not occur, and one for "unknown" (id -1) where some pixels are.
+
+    A row has class_id, class and `columns`.
+    """
     measures = measure(labels.astype(np.int32) + 2, len(task.classes) + 1, sample.array)
     rows = []
     for number, name in enumerate(("unknown", *task.classes)):
@@ -90,6 +105,5 @@ def _row(measures: Measures, number: int, sample: Sample, channels: Sequence[str
     row["centroid_unit"] = unit
     for axis, bounds in zip(AXES[dims], measures.boxes[number] or (None,) * dims, strict=True):
         row |= {f"{axis}_start": bounds.start if bounds else None, f"{axis}_stop": bounds.stop if bounds else None}
-    for channel, mean in enumerate(measures.means[number].tolist()):
-        row[f"mean_{channels[channel] if channel < len(channels) else channel + 1}"] = mean
-    return row
+    names = channels or numbered(sample.channels)
+    return row | {f"mean_{name}": mean for name, mean in zip(names, measures.means[number].tolist(), strict=False)}

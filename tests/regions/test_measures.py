@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import measure
 
-from parmesan_engine.regions import class_rows, find_objects, object_rows, value_row
+from parmesan_engine.regions import class_rows, columns, find_objects, object_rows, value_row
 from parmesan_engine.regions import measures as module
 from parmesan_engine.types import Sample, TaskSpec
 
@@ -48,6 +48,7 @@ def test_classes_add_up_to_the_sample(dims):
     size = {1: "length", 2: "area", 3: "volume"}[dims]
     assert sum(row[size] for row in rows) == pytest.approx(labels.size * np.prod(sample.spacing))
     assert rows[0][f"{size}_unit"] == {1: "mm", 2: "mm^2", 3: "mm^3"}[dims]
+    assert list(rows[0]) == ["class_id", "class", *columns(dims, ["1", "2"])]
     for row in rows:
         assert row["mean_2"] == pytest.approx(sample.array[1][labels == row["class_id"]].mean(dtype=float))
 
