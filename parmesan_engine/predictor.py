@@ -22,7 +22,7 @@ from parmesan_engine.message_passing import Affinity, affinity, refine
 from parmesan_engine.metric import Metric
 from parmesan_engine.metric.model import LIFT, START_DISTANCE
 from parmesan_engine.registry import recipe_of
-from parmesan_engine.resample import to_pixels
+from parmesan_engine.resample import Box, to_grid, to_pixels
 from parmesan_engine.search import ExactIndex, LiveSearch
 from parmesan_engine.tables import EntryTables
 from parmesan_engine.transduction import conflict, largest, spread, transfer, votes
@@ -47,6 +47,7 @@ class SampleState:
     nearest: torch.Tensor
     changed: int = 0
     notes: tuple[str, ...] = field(default=())
+    refined: torch.Tensor | None = None  # (nodes, L) after prior and message passing; None when something changed since
 
 
 class Predictor:
@@ -104,6 +105,7 @@ class Predictor:
             changed = torch.unique(torch.cat([rows, state.live.added(entered, keys, ties)]))
             self._answer(state, changed)
             state.changed = len(changed)
+            state.refined = None  # also where no vote changed: the class totals did
             total += len(changed)
         self.version = delta.after
         return total
@@ -115,6 +117,8 @@ class Predictor:
             raise ShapeError(f"a {self.task.kind} task of at least {self.task.label_dim} columns", f"{task.kind}, {task.label_dim}",
                              "make a new predictor")
         self.task = task
+        for state in self.states.values():
+            state.refined = None
         if not added:
             return
         self.tables.widen(task.label_dim)
@@ -122,24 +126,39 @@ class Predictor:
             state.answers = torch.nn.functional.pad(state.answers, (0, added))
             state.conflict = conflict(state.answers)
 
-    def predict(self, name: str) -> Prediction:
-        """Return the prediction of a held sample from its current neighbours."""
+    def predict(self, name: str, *, box: Box | None = None) -> Prediction:
+        """Return the prediction of a held sample, or of a box of it, from its current neighbours. Raises ShapeError."""
+        state = self.states[name]
+        fine, shape = state.pyramid.levels[0], state.pyramid.spatial_shape
+        return self._prediction(state, lambda rows: to_pixels(rows, fine, shape, box))
+
+    def overview(self, name: str) -> Prediction:
+        """Return the prediction of a held sample with one value per node of its finest grid: cheap however large the sample is."""
+        state = self.states[name]
+        return self._prediction(state, lambda rows: to_grid(rows, state.pyramid.levels[0]))
+
+    def refined(self, state: SampleState) -> torch.Tensor:
+        """Return the (nodes, L) answers of a held sample after class prior and message passing."""
+        if state.refined is None:
+            segments = self.task.kind == "segmentation"
+            answers = calibrate(state.answers, self.tables.totals) if segments else state.answers
+            state.refined = refine(answers, state.listen, steps=self.steps, lam=self.lam)
+        return state.refined
+
+    def _prediction(self, state: SampleState, spread_out: Callable[[torch.Tensor], torch.Tensor]) -> Prediction:
+        """Return what `spread_out` (rows of nodes to an array) makes of the answers of a held sample."""
         start = time.perf_counter()
         if len(self.index) == 0:
             raise EmptyMemoryError("a memory with examples", "an empty one", "label a few pixels first")
-        state = self.states[name]
-        fine, shape = state.pyramid.levels[0], state.pyramid.spatial_shape
-        novelty = (state.nearest / REACH).clamp(0, 1)
         labels = values = probabilities = None
+        full = spread_out(self.refined(state))  # (L, *spatial)
         if self.task.kind == "segmentation":
-            answers = refine(calibrate(state.answers, self.tables.totals), state.listen, steps=self.steps, lam=self.lam)
-            full = to_pixels(answers, fine, shape)  # (classes, *spatial)
             probabilities = full.numpy(force=True)
             labels = largest(full).numpy(force=True)
         else:
-            answers = refine(state.answers, state.listen, steps=self.steps, lam=self.lam)
-            values = to_pixels(answers, fine, shape)[0].numpy(force=True)
-        maps = to_pixels(torch.stack([state.conflict, novelty], 1), fine, shape).numpy(force=True)
+            values = full[0].numpy(force=True).copy()
+        novelty = (state.nearest / REACH).clamp(0, 1)
+        maps = spread_out(torch.stack([state.conflict, novelty], 1)).numpy(force=True)
         unknown = maps[1] >= UNKNOWN
         if labels is not None:
             labels[unknown] = -1

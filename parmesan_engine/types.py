@@ -23,6 +23,8 @@ class Sample:
     array: (channels, *spatial), any real dtype, 1 to 3 spatial axes, finite.
     spacing: physical size of one step along each spatial axis, in `unit`, or None when unknown.
     affine: (4, 4) voxel-to-world matrix of volumes that have one (kept for writing back), else None.
+    series, frame: which recording a sample is a moment of, and the how-manieth; a recording of one moment has no series.
+    channel_names: one per channel, or empty.
     """
 
     array: np.ndarray
@@ -31,6 +33,9 @@ class Sample:
     unit: str = "px"
     affine: np.ndarray | None = None
     notes: tuple[str, ...] = ()  # what reading had to change ("alpha channel dropped"), shown to the user
+    series: str = ""
+    frame: int = 0
+    channel_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= self.array.ndim <= MAX_SPATIAL_DIMS + 1 or 0 in self.array.shape:
@@ -38,6 +43,8 @@ class Sample:
                              "add or remove axes")
         if self.spacing is not None and len(self.spacing) != self.spatial_dims:
             raise ShapeError(f"{self.spatial_dims} spacings", f"{self.spacing}", "give one spacing per spatial axis")
+        if self.channel_names and len(self.channel_names) != self.channels:
+            raise ShapeError(f"{self.channels} names of channels, or none", f"{len(self.channel_names)}", "name every channel")
 
     @property
     def spatial_dims(self) -> int:
@@ -53,9 +60,13 @@ class Sample:
 
     @cached_property
     def content_hash(self) -> str:
-        """32 hex digits over dtype, shape, spacing and values: equal content, equal hash, whatever the file was called."""
+        """32 hex digits over dtype, shape, spacing and values: equal content, equal hash, whatever the file was called.
+
+        Moments of a recording count their number too: two still moments are two samples.
+        """
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{self.array.dtype.str}{self.array.shape}{self.spacing}".encode())
+        digest.update(f"frame {self.frame}".encode() if self.series else b"")
         digest.update(np.ascontiguousarray(self.array).data)
         return digest.hexdigest()
 
@@ -187,7 +198,7 @@ class MemoryDelta:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The whole answer for one sample, with where it came from.
+    """The answer for one sample, with where it came from. *spatial: of the whole sample, of a box of it, or of its nodes (an overview).
 
     labels: (*spatial) int16 class ids, -1 where the memory abstains ("unknown"); None for values.
     probabilities: (classes, *spatial) float32; None for values.

@@ -30,6 +30,9 @@ class TinyEncoder:
     def channels_of(self, sample_channels: int, spatial_dims: int) -> int:
         return len(self.groups_of(sample_channels, spatial_dims))
 
+    def strides_for(self, spatial_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (1,) * len(spatial_shape)
+
     def encode(self, sample: Sample, *, stride=None, progress=None) -> FeaturePyramid:
         if progress:
             progress(1.0)

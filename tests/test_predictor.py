@@ -199,3 +199,47 @@ def test_strides_give_the_full_picture():
     prediction = predictor.predict("x")
     assert prediction.labels.shape == prediction.novelty.shape == (24, 20) and seen == sorted(seen) and seen[-1] == 1.0
     assert prediction.encoder == recipe_of(ENCODER) and not torch.is_tensor(prediction.labels)
+
+
+@pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_box_is_cut_from_the_whole_and_an_overview_holds_the_nodes(dims, stride, task):
+    memory = memory_for(dims, task)
+    memory.add([some(dims, 0, 90, task=task), some(dims, 1, 60, task=task, gesture="h")])
+    predictor = predictor_of(memory, dims)
+    state = predictor.set_sample("x", sample(dims, 7), stride=stride)
+    whole, overview = predictor.predict("x"), predictor.overview("x")
+    box = tuple((n // 3, n // 3 + max(1, n // 2)) for n in SIDES[dims])
+    cut = predictor.predict("x", box=box)
+    inside, nodes = tuple(slice(*b) for b in box), tuple(slice(None, None, stride) for _ in SIDES[dims])
+    for name in ("labels", "values", "conflict", "novelty"):
+        one = getattr(whole, name)
+        if one is not None:
+            assert np.array_equal(getattr(cut, name), one[inside], equal_nan=True)
+            assert np.array_equal(getattr(overview, name), one[nodes], equal_nan=True)
+            assert getattr(overview, name).shape == state.pyramid.levels[0].grid
+    if task is TASK:
+        assert np.array_equal(cut.probabilities, whole.probabilities[(slice(None), *inside)])
+
+
+def test_an_overview_follows_the_memory_and_its_class_totals():
+    memory = memory_for()
+    memory.add([some(2, 0, 80)])
+    predictor = predictor_of(memory)
+    predictor.set_sample("x", sample(2, 7))
+    first = predictor.overview("x").probabilities.copy()
+    predictor.apply(memory.add([some(2, 1, 40, gesture="h")]))
+    followed = predictor.overview("x").probabilities
+    assert not np.array_equal(first, followed)
+    assert np.array_equal(followed.reshape(3, -1), fresh_prediction(memory, 2, predictor).probabilities.reshape(3, -1))
+
+
+@pytest.mark.parametrize("box", [((0, 5),), ((0, 25), (0, 5)), ((3, 3), (0, 5)), ((-1, 5), (0, 5))])
+def test_a_box_outside_the_sample_is_refused(box):
+    memory = memory_for()
+    memory.add([some(2, 0, 80)])
+    predictor = predictor_of(memory)
+    predictor.set_sample("x", sample(2, 7))
+    with pytest.raises(ShapeError):
+        predictor.predict("x", box=box)

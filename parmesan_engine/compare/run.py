@@ -10,8 +10,8 @@ from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, open_dataset
 from parmesan_engine.project.entries import make_batch
+from parmesan_engine.project.features import adapt
 from parmesan_engine.project.learning import encode_fine, labelled_nodes
-from parmesan_engine.project.live import adapt
 from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.registry import recipe_of
 

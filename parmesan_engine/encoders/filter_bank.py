@@ -66,6 +66,10 @@ class FilterBank:
         """Half width, in units of the finest spacing, of what a feature can depend on."""
         return max(2 * radius(s) for s in (*self.scales, *self.signal_scales))
 
+    def strides_for(self, spatial_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the strides of the finest level that `encode` chooses for a sample of this shape."""
+        return strides_of(None, spatial_shape)
+
     def encode(self, sample: Sample, *, stride: int | tuple[int, ...] | None = None,
                progress: Callable[[float], None] | None = None) -> FeaturePyramid:
         """Return three levels of features, the finest at `stride` pixels (chosen by size when None).

@@ -10,7 +10,6 @@ from parmesan_engine.errors import ShapeError
 from parmesan_engine.predictor import UNKNOWN, Predictor
 from parmesan_engine.search.distance import scores
 from parmesan_engine.transduction import votes
-from parmesan_engine.types import Prediction
 
 
 @dataclass(frozen=True)
@@ -51,30 +50,30 @@ class Explanation:
     version: str
 
 
-def explain(predictor: Predictor, name: str, prediction: Prediction, at: tuple[int, ...], *, top: int = 8) -> Explanation:
-    """Return what decided pixel `at` of a held sample, strongest votes first.
-
-    `prediction` must be the current one of that sample. Raises ShapeError when `at` lies outside.
-    """
+def explain(predictor: Predictor, name: str, at: tuple[int, ...], *, top: int = 8) -> Explanation:
+    """Return what decided pixel `at` of a held sample, strongest votes first. Raises ShapeError when `at` lies outside."""
     state, task = predictor.states[name], predictor.task
     shape = state.pyramid.spatial_shape
     if len(at) != len(shape) or any(not 0 <= a < n for a, n in zip(at, shape, strict=True)):
         raise ShapeError(f"a pixel inside {shape}", f"{at}", "choose one inside the sample")
+    prediction = predictor.predict(name, box=tuple((a, a + 1) for a in at))
+    here = (0,) * len(at)
     node = torch.from_numpy(state.pyramid.levels[0].nodes_of(np.asarray([at])))
     neighbors = state.live.rows(node.to(predictor.device))
     shares = votes(neighbors, predictor.tables.weights, predictor.metric.tau)
     order = torch.argsort(-shares[0], stable=True)[:top]
     order = order[neighbors.ids[0, order] >= 0]
     arguments = _describe(predictor, neighbors.ids[0, order], neighbors.distances[0, order], shares[0, order])
-    novelty, abstained = float(prediction.novelty[at]), bool(prediction.novelty[at] >= UNKNOWN)
+    conflict, novelty = float(prediction.conflict[here]), float(prediction.novelty[here])
+    abstained = novelty >= UNKNOWN
     if task.kind == "regression":
-        return Explanation(at, None, float(prediction.values[at]), {}, arguments, {}, float(prediction.conflict[at]), novelty,
-                           abstained, False, prediction.version)
-    label = int(prediction.labels[at])
-    distribution = {c: float(p) for c, p in zip(task.classes, prediction.probabilities[(slice(None), *at)], strict=True)}
+        return Explanation(at, None, float(prediction.values[here]), {}, arguments, {}, conflict, novelty, abstained, False,
+                           prediction.version)
+    label = int(prediction.labels[here])
+    distribution = {c: float(p) for c, p in zip(task.classes, prediction.probabilities[(slice(None), *here)], strict=True)}
     alone = int(calibrate(state.answers, predictor.tables.totals)[node[0]].argmax())
     return Explanation(at, label, None, distribution, arguments, _opponents(predictor, state.queries[node], label),
-                       float(prediction.conflict[at]), novelty, abstained, not abstained and alone != label, prediction.version)
+                       conflict, novelty, abstained, not abstained and alone != label, prediction.version)
 
 
 def _opponents(predictor: Predictor, query: torch.Tensor, label: int) -> dict[str, NeighborInfo]:

@@ -189,6 +189,12 @@ class Reader:
             ids = self._checked(ids)
             return np.split(ids, np.flatnonzero(np.diff(self._entries.chunk_of(ids))) + 1) if len(ids) else []
 
+    def samples_of(self, ids: np.ndarray) -> list[str]:
+        """Return the ids of the samples that entries come from, each once, in alphabetical order."""
+        with self._lock:
+            codes = self._entries.chunk_table["sample"][self._entries.chunk_of(self._checked(ids))]
+            return sorted(self._entries.names[int(code)] for code in np.unique(codes))
+
     def columns(self, *, stored: bool = False) -> Overview:
         """Return all active entries as columns for tables. stored: all that this version holds, active or not."""
         with self._lock:

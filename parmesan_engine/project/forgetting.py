@@ -15,8 +15,8 @@ from parmesan_engine.types import MemoryDelta
 
 
 def forget(memory: Memory, *, source: str | None, sample: str | None, author: str | None, before: float | None,
-           gesture: str | None, ids: np.ndarray | None, purge: bool, by: str) -> tuple[dict, list[MemoryDelta]]:
-    """Remove (or purge) the examples that meet all given conditions; return (receipt, deltas in order).
+           gesture: str | None, ids: np.ndarray | None, purge: bool, by: str) -> tuple[dict, list[MemoryDelta], list[str]]:
+    """Remove (or purge) the examples that meet all given conditions; return (receipt, deltas in order, purged samples).
 
     Raises FormatError when no condition is given, UnknownNameError when nothing meets them.
     """
@@ -36,7 +36,8 @@ def forget(memory: Memory, *, source: str | None, sample: str | None, author: st
     receipt = {"version": delta.after, "entries_removed": len(stored), "entries_returned": len(returning), "purged": purge,
                "time": time.time(), "author": by}
     if not purge:
-        return receipt, [delta]
+        return receipt, [delta], []
     reason = " ".join(f"{name}={value}" for name, value in given.items()) or "ids"
+    samples = memory.samples_of(chosen)
     purged, proof = memory.unlearn(chosen, reason, author=by)
-    return {**receipt, **asdict(proof), "version_before": delta.before, "version": purged.after}, [delta, purged]
+    return {**receipt, **asdict(proof), "version_before": delta.before, "version": purged.after}, [delta, purged], samples

@@ -11,7 +11,7 @@ from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
-from parmesan_engine.project.live import adapt
+from parmesan_engine.project.features import adapt
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.sampling import choose_items, choose_pixels
 from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample, TaskSpec

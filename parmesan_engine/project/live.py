@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
+from parmesan_engine.project.features import FeatureCache, adapt
 from parmesan_engine.project.fitting import fit_metric
-from parmesan_engine.project.samples import SampleStore
-from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sample
+from parmesan_engine.resample import Box
+from parmesan_engine.types import MemoryDelta, Prediction, Sample
 
 log = logging.getLogger(__name__)
-HELD_BYTES = 1 << 30  # features of encoded samples; the least recently used go first
 HELD_STATES = 3  # samples that follow each gesture; others are searched again when looked at
 KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
@@ -47,11 +47,10 @@ class Fit:
 class Live:
     """Follows one memory. Not thread-safe: the project locks around it."""
 
-    def __init__(self, encoder, memory: Memory, samples: SampleStore, sample_channels: int, spatial_dims: int, device: str) -> None:
-        self.encoder, self.memory, self.samples = encoder, memory, samples
-        self.sample_channels, self.device = sample_channels, device
-        self.groups = encoder.groups_of(sample_channels, spatial_dims)
-        self._pyramids: OrderedDict[str, FeaturePyramid] = OrderedDict()
+    def __init__(self, memory: Memory, features: FeatureCache, spatial_dims: int, device: str) -> None:
+        self.encoder, self.memory, self.features = features.encoder, memory, features
+        self.sample_channels, self.device = features.channels, device
+        self.groups = self.encoder.groups_of(features.channels, spatial_dims)
         self._predictor: Predictor | None = None
         self._fit: Fit | None = None
         self._fits: OrderedDict[str, Fit] = OrderedDict()  # by the version at which they were in use
@@ -61,16 +60,6 @@ class Live:
     def fitted_on(self) -> str:
         """The version that the metric in use was fitted on; empty before the first fit."""
         return self._fit.fitted_on if self._fit else ""
-
-    def pyramid(self, sample_id: str, progress: Progress = None) -> FeaturePyramid:
-        """Return the features of a sample of the project, encoded at most once while they are held."""
-        if sample_id not in self._pyramids:
-            sample, _ = adapt(self.samples.read(sample_id), self.sample_channels)
-            self._pyramids[sample_id] = self.encoder.encode(sample, progress=progress)
-            while sum(_bytes(p) for p in self._pyramids.values()) > HELD_BYTES and len(self._pyramids) > 1:
-                self._pyramids.popitem(last=False)
-        self._pyramids.move_to_end(sample_id)
-        return self._pyramids[sample_id]
 
     def predictor(self, progress: Progress = None) -> Predictor:
         """Return the predictor of the current version; fits a metric if there is none. Raises EmptyMemoryError."""
@@ -84,18 +73,34 @@ class Live:
                     self.refit(progress)
         return self._predictor
 
-    def predict(self, sample_id: str, progress: Progress = None) -> Prediction:
-        """Return the prediction of a sample, made ready if it was not."""
-        return self._predict(self.predictor(), sample_id, progress)
+    def ready(self, sample_id: str, version: str | None = None, progress: Progress = None) -> Predictor:
+        """Return a predictor that holds the sample ready: of the present memory, or of an older version under the present metric."""
+        predictor = self.predictor(progress)
+        if version is not None:
+            predictor = self._past(version)
+        if sample_id not in predictor.states:
+            _, notes = adapt(self.features.samples.read(sample_id), self.sample_channels)
+            predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
+            while len(predictor.states) > HELD_STATES:
+                predictor.states.pop(next(iter(predictor.states)))
+        return predictor
 
-    def predict_version(self, sample_id: str, version: str, progress: Progress = None) -> Prediction:
-        """Return what an older version of the memory would predict, under the present metric."""
-        if self._old is None or self._old[0] != version or self._old[1].metric.id != self.predictor().metric.id:
+    def predict(self, sample_id: str, version: str | None, box: Box | None, progress: Progress) -> Prediction:
+        """Return the prediction of a sample or of a box of it, made ready if it was not."""
+        return self.ready(sample_id, version, progress).predict(sample_id, box=box)
+
+    def overview(self, sample_id: str, version: str | None, progress: Progress) -> Prediction:
+        """Return the prediction of a sample with one value per node."""
+        return self.ready(sample_id, version, progress).overview(sample_id)
+
+    def _past(self, version: str) -> Predictor:
+        metric = self.predictor().metric
+        if self._old is None or self._old[0] != version or self._old[1].metric.id != metric.id:
             view = self.memory.checkout(version)
             if len(view) == 0:
                 raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
-            self._old = version, self._new(view, self.predictor().metric)
-        return self._predict(self._old[1], sample_id, progress)
+            self._old = version, self._new(view, metric)
+        return self._old[1]
 
     def predict_once(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample that is not kept."""
@@ -105,7 +110,7 @@ class Live:
     def explain_once(self, sample: Sample, at: tuple[int, ...], top: int) -> Explanation:
         """Return the explanation of one pixel of a sample that is not kept."""
         with self._visiting(sample, None) as name:
-            return explain(self.predictor(), name, self.predictor().predict(name), at, top=top)
+            return explain(self.predictor(), name, at, top=top)
 
     @contextmanager
     def _visiting(self, sample: Sample, progress: Progress) -> Iterator[str]:
@@ -161,18 +166,10 @@ class Live:
 
     def forget_sample(self, sample_id: str) -> None:
         """Drop what is held of a sample."""
-        self._pyramids.pop(sample_id, None)
+        self.features.drop(sample_id)
         self._old = None
         if self._predictor:
             self._predictor.states.pop(sample_id, None)
-
-    def _predict(self, predictor: Predictor, sample_id: str, progress: Progress) -> Prediction:
-        if sample_id not in predictor.states:
-            _, notes = adapt(self.samples.read(sample_id), self.sample_channels)
-            predictor.set_pyramid(sample_id, self.pyramid(sample_id, progress), progress=progress, notes=notes)
-            while len(predictor.states) > HELD_STATES:
-                predictor.states.pop(next(iter(predictor.states)))
-        return predictor.predict(sample_id)
 
     def _stored_fit(self) -> Fit | None:
         """Return the fit on disk; None when there is none, or when entries that it saw were taken back or switched off since."""
@@ -213,24 +210,3 @@ class Live:
 
     def _new(self, memory: Reader, metric: Metric) -> Predictor:
         return Predictor(self.encoder, memory, metric, task=self.memory.task, device=self.device)
-
-
-def adapt(sample: Sample, channels: int) -> tuple[Sample, tuple[str, ...]]:
-    """Return the sample with the number of channels that the memory knows, and notes on what had to be done.
-
-    Grey is repeated, colour averaged. Raises ShapeError where neither is possible.
-    """
-    if sample.channels == channels:
-        return sample, sample.notes
-    if sample.channels == 1:
-        note = f"grey repeated to the {channels} channels of this project"
-        return replace(sample, array=np.repeat(sample.array, channels, 0)), (*sample.notes, note)
-    if channels == 1:
-        mean = sample.array.astype(np.float32).mean(0, keepdims=True)
-        return replace(sample, array=mean), (*sample.notes, f"{sample.channels} channels averaged: this project is grey")
-    raise ShapeError(f"{channels} channels, as in the first sample of this project", f"{sample.channels} in {sample.name}",
-                     "make another project for such samples")
-
-
-def _bytes(pyramid: FeaturePyramid) -> int:
-    return sum(level.keys.nbytes for level in pyramid.levels)

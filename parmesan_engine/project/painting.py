@@ -9,6 +9,7 @@ from parmesan_engine.gestures import Stroke, rasterise
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.entries import make_batch, one_hot
 from parmesan_engine.project.samples import SampleRecord
+from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
 
 MAX_STROKES = 512
@@ -52,21 +53,24 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     return [batch], replaced, notes
 
 
-def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...]) -> np.ndarray:
-    """Return (*spatial) int16: class id where there is an example (0 for a value), -1 elsewhere; a node fills its pixels.
+def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...], box: Box | None = None) -> np.ndarray:
+    """Return (*spatial) int16, of a box if given: class id where there is an example (0 for a value), -1 elsewhere.
 
-    Examples that are switched off are not shown.
+    A node fills its pixels. Examples that are switched off are not shown.
     """
-    canvas = np.full(record.spatial_shape, -1, np.int16)
+    start, stop = np.asarray(box or [(0, n) for n in record.spatial_shape]).T
+    canvas = np.full(stop - start, -1, np.int16)
     ids = _switched_on(memory, record.id)
     if len(ids) == 0:
         return canvas
-    labels = memory.labels(ids)
-    classes = labels.argmax(1) if memory.task.kind == "segmentation" else np.zeros(len(ids), int)
     corner = memory.coordinates(ids) // np.asarray(stride) * np.asarray(stride)
+    near = ((corner < stop) & (corner + stride > start)).all(1)
+    corner, labels = corner[near], memory.labels(ids[near])
+    classes = labels.argmax(1) if memory.task.kind == "segmentation" else np.zeros(len(corner), int)
     for offset in np.ndindex(*stride):
-        at = np.minimum(corner + offset, np.asarray(record.spatial_shape) - 1)
-        canvas[tuple(at.T)] = classes
+        at = corner + offset
+        inside = ((at >= start) & (at < stop)).all(1)
+        canvas[tuple((at[inside] - start).T)] = classes[inside]
     return canvas
 
 

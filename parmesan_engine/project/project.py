@@ -3,6 +3,7 @@
     NAME/project.json      name, task at the start, encoder recipe, novelty
     NAME/samples/          copies of the samples (see `samples`)
     NAME/memory/           the durable, versioned memory
+    NAME/cache/            features of samples, made again when they are gone (see `features`)
 """
 
 import re
@@ -16,19 +17,21 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, VersionError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.io import read
 from parmesan_engine.memory import Memory, VersionRecord
-from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project import classes, forgetting, painting
 from parmesan_engine.project.class_view import class_view
 from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
-from parmesan_engine.project.fitting import fit_metric
-from parmesan_engine.project.live import Fit, Live, Progress, adapt
+from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.project.live import Live, Progress
 from parmesan_engine.project.samples import SampleRecord, SampleStore
+from parmesan_engine.project.snapshot import Snapshot
+from parmesan_engine.project.upkeep import Upkeep
 from parmesan_engine.registry import recipe_of
+from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
 
 MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
@@ -54,7 +57,7 @@ class Project:
 
     def __init__(self, path: str | Path, *, device: str = "cpu") -> None:
         self.path, self.device = Path(path), device
-        self.lock = self._lock = threading.RLock()
+        self.lock = threading.RLock()  # held by every verb
         self._description = read_description(self.path)
         self.name = self._description["name"]
         recipe = self._description["encoder"]  # where to compute is this machine's choice, not the project's
@@ -62,8 +65,8 @@ class Project:
         self.store = SampleStore(self.path / "samples")
         self.memory: Memory | None = None
         self.live: Live | None = None
-        self._fitter: threading.Thread | None = None  # fits beside the work
-        self._tried = ""  # the version of the last such fit: each is tried once
+        self.features: FeatureCache | None = None
+        self._upkeep = Upkeep(self.lock)
         if (self.path / "memory").exists():
             self._open_memory()
 
@@ -86,12 +89,11 @@ class Project:
 
     def close(self) -> None:
         """Release the files. The project must not be used afterwards."""
-        if self._fitter is not None:
-            self._fitter.join()  # without the lock: it reads the memory, and takes the lock to hand over
-        with self._lock:
+        self._upkeep.join()
+        with self.lock:
             if self.memory is not None:
                 self.memory.close()
-            self.memory = self.live = None
+            self.memory = self.live = self.features = None
 
     def __enter__(self) -> "Project":
         return self
@@ -119,7 +121,7 @@ class Project:
 
     def add_sample(self, sample: Sample, *, origin: str = "path") -> SampleRecord:
         """Store a copy of a sample. Raises ShapeError when it does not fit the samples that are there."""
-        with self._lock:
+        with self.lock:
             first = next(iter(self.store.records()), None)
             if first and sample.spatial_dims != first.spatial_dims:
                 raise ShapeError(f"{first.spatial_dims} spatial axes, as in {first.name}",
@@ -152,7 +154,7 @@ class Project:
 
     def remove_sample(self, sample_id: str, *, by: str = "local") -> dict | None:
         """Delete a sample and unlearn every example from it; return the receipt, None when there were no examples."""
-        with self._lock:
+        with self.lock:
             self.store.record(sample_id)
             known = self.memory is not None and len(self.memory.select(sample=sample_id, removed=True))
             receipt = self.forget(sample=sample_id, by=by) if known else None
@@ -169,14 +171,14 @@ class Project:
 
         Painting over an example of the same sample replaces it; an eraser removes it. Raises FormatError, UnknownNameError.
         """
-        with self._lock:
+        with self.lock:
             start = time.perf_counter()
             record = self.store.record(sample_id)
             gesture = gesture_id or uuid.uuid4().hex[:16]
             memory = self._require_memory()
             if any(record.gesture == gesture for record in memory.history()):
                 return GestureResult(gesture, None, 0, 0, 0.0, ("this gesture was stored before",))
-            batches, replaced, notes = painting.paint(memory, self.live.pyramid(sample_id, progress), record, strokes,
+            batches, replaced, notes = painting.paint(memory, self.features.get(sample_id, progress), record, strokes,
                                                       gesture=gesture, author=author, source=source, now=time.time(),
                                                       locked=self.class_view()["locked"])
             if not batches and not len(replaced):
@@ -188,47 +190,58 @@ class Project:
 
     def commit(self, batches: list[EntryBatch], *, author: str = "local") -> MemoryDelta:
         """Add prepared entries as one version and fit the metric to the memory that results."""
-        with self._lock:
+        with self.lock:
             delta = self._require_memory().add(batches, author=author)
             self.live.refit()
             return delta
 
-    def painted(self, sample_id: str) -> np.ndarray:
-        """Return (*spatial) int16: the class id where there is an example, -1 elsewhere (values: 0 where one is)."""
-        with self._lock:
+    def painted(self, sample_id: str, *, box: Box | None = None) -> np.ndarray:
+        """Return (*spatial) int16, of a box if given: the class id where there is an example, -1 elsewhere (values: 0 where one is)."""
+        with self.lock:
             record = self.store.record(sample_id)
-            if self.memory is None:
-                return np.full(record.spatial_shape, -1, np.int16)
-            return painting.painted(self.memory, record, self.live.pyramid(sample_id).levels[0].stride)
+            return painting.painted(self._require_memory(), record, self.stride(sample_id), box)
+
+    def stride(self, sample_id: str) -> tuple[int, ...]:
+        """Return how many pixels a node spans along each axis of a sample."""
+        return self.encoder.strides_for(self.store.record(sample_id).spatial_shape)
 
     # Predicting and asking why
 
-    def predict(self, sample_id: str, *, version: str | None = None, progress: Progress = None) -> Prediction:
-        """Return the prediction of a sample, by the current memory or an older version. Raises EmptyMemoryError."""
-        with self._lock:
-            self.store.record(sample_id)
-            self._require_memory()
-            if version is None or version == self.version:
-                return self.live.predict(sample_id, progress)
-            return self.live.predict_version(sample_id, version, progress)
+    def predict(self, sample_id: str, *, version: str | None = None, box: Box | None = None, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample, by the current memory or an older version, whole or of a box ((start, stop) per axis).
+
+        Raises EmptyMemoryError, UnknownNameError, VersionError, ShapeError.
+        """
+        with self.lock:
+            return self._ready(sample_id).predict(sample_id, self._past(version), box, progress)
+
+    def overview(self, sample_id: str, *, version: str | None = None, progress: Progress = None) -> Prediction:
+        """Return the prediction of a sample with one value per node (see `stride`): cheap however large the sample is."""
+        with self.lock:
+            return self._ready(sample_id).overview(sample_id, self._past(version), progress)
+
+    def snapshot(self, version: str | None = None) -> Snapshot:
+        """Return one version to predict from without holding the project's lock. Raises EmptyMemoryError, VersionError."""
+        with self.lock:
+            memory = self._require_memory()
+            metric = self.live.predictor().metric
+            view = memory.checkout(version or memory.version)
+        return Snapshot(view, metric, self.features)
 
     def predict_sample(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample without storing it. Raises EmptyMemoryError, ShapeError."""
-        with self._lock:
+        with self.lock:
             self._require_memory()
             return self.live.predict_once(sample, progress)
 
     def explain(self, sample_id: str, at: tuple[int, ...], *, top: int = 8) -> Explanation:
         """Return which examples decided one pixel. Raises ShapeError, EmptyMemoryError."""
-        with self._lock:
-            self.store.record(sample_id)
-            self._require_memory()
-            prediction = self.live.predict(sample_id)
-            return explain(self.live.predictor(), sample_id, prediction, tuple(at), top=top)
+        with self.lock:
+            return explain(self._ready(sample_id).ready(sample_id), sample_id, tuple(at), top=top)
 
     def explain_sample(self, sample: Sample, at: tuple[int, ...], *, top: int = 8) -> Explanation:
         """Return which examples decided one pixel of a sample that is not stored."""
-        with self._lock:
+        with self.lock:
             self._require_memory()
             return self.live.explain_once(sample, tuple(at), top)
 
@@ -260,12 +273,14 @@ class Project:
 
         What a forgotten gesture had painted over comes back, as if the gesture had never been. Raises UnknownNameError.
         """
-        with self._lock:
+        with self.lock:
             memory = self._require_memory()
-            receipt, deltas = forgetting.forget(memory, source=source, sample=sample, author=author, before=before,
-                                                gesture=gesture, ids=ids, purge=purge, by=by)
+            receipt, deltas, purged = forgetting.forget(memory, source=source, sample=sample, author=author, before=before,
+                                                        gesture=gesture, ids=ids, purge=purge, by=by)
             for delta in deltas:
                 self.live.follow(delta)
+            for sample_id in purged:  # the features of a labelled place are its example's: they must go too
+                self.features.drop(sample_id)
             return receipt
 
     def undo(self, *, author: str = "local") -> MemoryDelta:
@@ -290,7 +305,7 @@ class Project:
 
     def verify(self) -> list[str]:
         """Return what is wrong with the stored memory and samples; empty when all is well."""
-        with self._lock:
+        with self.lock:
             problems = self.memory.verify() if self.memory is not None else []
             known = {record.id for record in self.store.records()}
             used = {row.sample_id for row in self.memory.provenance(painting.one_of_each_sample(self.memory))} if len(self) else set()
@@ -299,7 +314,7 @@ class Project:
 
     def refit(self, progress: Progress = None) -> dict:
         """Fit the metric to all present examples; return `metric_state`."""
-        with self._lock:
+        with self.lock:
             self._require_memory()
             self.live.refit(progress)
             return self.metric_state()
@@ -309,58 +324,41 @@ class Project:
 
         The fit reads one version and takes no lock: strokes go on meanwhile, and it is adopted when it is done.
         """
-        with self._lock:
-            if self.live is None or not self._due:
-                return False
-            if not self._fitting:
-                self._tried = self.version
-                view = self.memory.checkout(self.version)
-                self._fitter = threading.Thread(target=self._fit_beside, args=(view, self.live.groups), daemon=True)
-                self._fitter.start()
-            return True
-
-    @property
-    def _due(self) -> bool:
-        """Whether a fit is under way, or worth its time at a version where none was tried."""
-        return self._fitting or (self.live.due and self._tried != self.version)
-
-    @property
-    def _fitting(self) -> bool:
-        return self._fitter is not None and self._fitter.is_alive()
-
-    def _fit_beside(self, view: Reader, groups: tuple[str, ...]) -> None:
-        try:
-            fit = Fit(fit_metric(view, groups, view.task), view.version, view.ids)
-        except VersionError:  # what it was reading has been unlearned
-            return
-        with self._lock:
-            if np.isin(fit.ids, self.memory.ids).all():  # else something was taken back meanwhile
-                self.live.adopt(fit)
+        with self.lock:
+            return self.live is not None and self._upkeep.start(self.live)
 
     def metric_state(self) -> dict:
         """Return {id, fitted_on, entries_then, entries_now, stale, due}: how far the memory has moved on since the fit."""
-        with self._lock:
+        with self.lock:
             if not len(self):
                 return {"id": "", "fitted_on": "", "entries_then": 0, "entries_now": 0, "stale": False, "due": False}
             metric = self.live.predictor().metric
             return {"id": metric.id, "fitted_on": self.live.fitted_on, "entries_then": metric.fitted,
                     "entries_now": len(self), "stale": self.live.fitted_on != self.version,
-                    "due": self._due}
+                    "due": self._upkeep.due(self.live)}
 
     # Inside
 
     def _change(self, verb) -> MemoryDelta:
-        with self._lock:
+        with self.lock:
             delta = verb(self._require_memory())
             self.live.follow(delta)
             return delta
 
     def _set_task(self, change: Callable[[TaskSpec], TaskSpec]) -> None:
-        with self._lock:
+        with self.lock:
             if self.memory is None:
                 self._description = update_description(self.path, task=asdict(change(task_of(read_description(self.path)))))
             else:
                 self._change(lambda memory: memory.set_task(change))
+
+    def _ready(self, sample_id: str) -> Live:
+        self.store.record(sample_id)
+        self._require_memory()
+        return self.live
+
+    def _past(self, version: str | None) -> str | None:
+        return None if version == self.version else version
 
     def _require_memory(self) -> Memory:
         if self.memory is None:
@@ -378,7 +376,8 @@ class Project:
     def _open_memory(self) -> None:
         self.memory = Memory.open(self.path / "memory")
         kind = self._description["sample"]
-        self.live = Live(self.encoder, self.memory, self.store, kind["channels"], kind["dims"], self.device)
+        self.features = FeatureCache(self.path / "cache", self.encoder, self.store, kind["channels"])
+        self.live = Live(self.memory, self.features, kind["dims"], self.device)
 
 
 def _file_name(name: str) -> str:

@@ -34,6 +34,9 @@ class SampleRecord:
     content_hash: str
     affine: list[list[float]] | None = None
     notes: tuple[str, ...] = ()
+    series: str = ""
+    frame: int = 0
+    channel_names: tuple[str, ...] = ()
 
     @property
     def spatial_dims(self) -> int:
@@ -72,7 +75,8 @@ class SampleStore:
         affine = None if sample.affine is None else np.asarray(sample.affine, float).tolist()
         spacing = None if sample.spacing is None else tuple(float(s) for s in sample.spacing)
         record = SampleRecord(sample_id, sample.name, sample.channels, sample.spatial_shape, spacing, sample.unit, origin, time,
-                              sample.content_hash, affine, tuple(sample.notes))
+                              sample.content_hash, affine, tuple(sample.notes), sample.series, sample.frame,
+                              tuple(sample.channel_names))
         write_beside(self._file(sample_id), lambda file: np.save(file, sample.array, allow_pickle=False))
         write_beside(self._file(sample_id).with_suffix(".json"), lambda file: file.write(json.dumps(asdict(record)).encode()))
         self.records()
@@ -86,7 +90,8 @@ class SampleStore:
         except (OSError, ValueError) as error:
             raise StoreError("the stored copy of the sample", str(error), "import the sample again") from error
         affine = None if record.affine is None else np.asarray(record.affine)
-        return Sample(array, record.name, record.spacing, record.unit, affine, record.notes)
+        return Sample(array, record.name, record.spacing, record.unit, affine, record.notes, record.series, record.frame,
+                      record.channel_names)
 
     def problems_of(self, record: SampleRecord) -> list[str]:
         """Return what is wrong with the stored copy of a sample, in words."""
@@ -109,8 +114,8 @@ class SampleStore:
     def _load(self, sample_id: str) -> SampleRecord:
         path = self._file(sample_id).with_suffix(".json")
         try:
-            row = json.loads(path.read_text(encoding="utf-8"))
-            for name in ("spatial_shape", "spacing", "notes"):
+            row = {"channel_names": (), **json.loads(path.read_text(encoding="utf-8"))}  # older records have no names
+            for name in ("spatial_shape", "spacing", "notes", "channel_names"):
                 row[name] = None if row[name] is None else tuple(row[name])
             record = SampleRecord(**row)
         except (OSError, ValueError, TypeError, KeyError) as error:

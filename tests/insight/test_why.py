@@ -14,7 +14,7 @@ def explained(at=(4, 5), *, task=None, top=8, k=6, **setting):
     memory.add([some(2, 0, 150, **({"task": task} if task else {})), some(2, 1, 150, gesture="h", **({"task": task} if task else {}))])
     predictor = predictor_of(memory, k=k, **setting)
     predictor.set_sample("x", sample(2, 7))
-    return explain(predictor, "x", predictor.predict("x"), at, top=top), predictor, memory
+    return explain(predictor, "x", at, top=top), predictor, memory
 
 
 def test_voters_are_the_nearest_examples_with_where_they_come_from():
@@ -71,7 +71,7 @@ def test_fewer_examples_than_neighbours_asked_for():
     memory.add([some(2, 0, 3)])
     predictor = predictor_of(memory, k=8)
     predictor.set_sample("x", sample(2, 7))
-    found = explain(predictor, "x", predictor.predict("x"), (0, 0))
+    found = explain(predictor, "x", (0, 0))
     assert len(found.neighbors) == 3 and all(n.entry >= 0 for n in found.neighbors)
 
 
@@ -83,9 +83,9 @@ def test_message_passing_that_overrules_the_neighbours_is_said():
     predictor = predictor_of(memory, k=1, tau=1e-3, steps=12)
     predictor.lam = 0.9
     predictor.set_sample("x", sample(2, 7))
-    found = explain(predictor, "x", predictor.predict("x"), (10, 10))
+    found = explain(predictor, "x", (10, 10))
     assert found.neighbors[0].label == 1 and found.label == 0 and found.smoothed
-    assert not explain(predictor, "x", predictor.predict("x"), (2, 2)).smoothed
+    assert not explain(predictor, "x", (2, 2)).smoothed
 
 
 def test_values_have_a_value_and_no_classes():

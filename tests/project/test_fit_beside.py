@@ -6,7 +6,7 @@ import time
 import pytest
 
 from parmesan_engine.gestures import Stroke
-from parmesan_engine.project import project as project_module
+from parmesan_engine.project import upkeep as upkeep_module
 from tests.helpers import same
 from tests.project.painter import line, new_project, teach
 
@@ -45,7 +45,7 @@ def test_a_stroke_that_makes_a_fit_due_does_not_wait_for_it(project):
 
 
 def test_strokes_go_on_while_it_fits_and_what_was_taken_back_is_not_seen(project, monkeypatch):
-    started, go, real = threading.Event(), threading.Event(), project_module.fit_metric
+    started, go, real = threading.Event(), threading.Event(), upkeep_module.fit_metric
 
     def slow(*arguments, **settings):
         started.set()
@@ -54,7 +54,7 @@ def test_strokes_go_on_while_it_fits_and_what_was_taken_back_is_not_seen(project
 
     before = project.predict(project.first)
     project.annotate(project.first, [WIDE], gesture_id="wide")
-    monkeypatch.setattr(project_module, "fit_metric", slow)
+    monkeypatch.setattr(upkeep_module, "fit_metric", slow)
     assert project.refit_when_due() and started.wait(20)
     project.annotate(project.second, [line(8, 3, 9, 2)], gesture_id="meanwhile")
     assert (project.predict(project.second).labels == 2).any()
@@ -66,7 +66,7 @@ def test_strokes_go_on_while_it_fits_and_what_was_taken_back_is_not_seen(project
 
 
 def test_closing_while_it_fits_is_quiet(project, monkeypatch):
-    raised, started, real = [], threading.Event(), project_module.fit_metric
+    raised, started, real = [], threading.Event(), upkeep_module.fit_metric
     monkeypatch.setattr(threading, "excepthook", raised.append)
 
     def slow(*arguments, **settings):
@@ -74,7 +74,7 @@ def test_closing_while_it_fits_is_quiet(project, monkeypatch):
         time.sleep(0.2)
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(project_module, "fit_metric", slow)
+    monkeypatch.setattr(upkeep_module, "fit_metric", slow)
     project.annotate(project.first, [WIDE])
     assert project.refit_when_due() and started.wait(20)
     project.close()

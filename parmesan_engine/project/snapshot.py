@@ -1,0 +1,55 @@
+"""One version of a project, read without its lock: what background work predicts from while people go on painting."""
+
+from collections.abc import Callable
+
+from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.memory.reading import Reader
+from parmesan_engine.metric import Metric
+from parmesan_engine.predictor import Predictor, SampleState
+from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.resample import Box
+from parmesan_engine.types import Prediction, TaskSpec
+
+HELD_STATES = 2  # samples kept ready: one is looked at, one is compared
+
+
+class Snapshot:
+    """Predicts the samples of a project from one version of its memory under one metric. For one thread.
+
+    Predictions equal those of the project at that version. Raises EmptyMemoryError from a version without examples,
+    VersionError once examples of the version have been unlearned.
+    """
+
+    def __init__(self, view: Reader, metric: Metric, features: FeatureCache) -> None:
+        if len(view) == 0:
+            raise EmptyMemoryError("a version with examples", f"{view.version[:8]}, which has none", "label a few pixels first")
+        self.features = features
+        self.predictor = Predictor(features.encoder, view, metric, task=view.task, device=features.encoder.device)
+
+    @property
+    def version(self) -> str:
+        return self.predictor.version
+
+    @property
+    def task(self) -> TaskSpec:
+        return self.predictor.task
+
+    def state(self, sample_id: str, progress: Callable[[float], None] | None = None) -> SampleState:
+        """Return a sample held ready: its features, neighbours and votes. Raises UnknownNameError."""
+        states = self.predictor.states
+        if sample_id not in states:
+            _, notes = adapt(self.features.samples.read(sample_id), self.features.channels)
+            self.predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
+            while len(states) > HELD_STATES:
+                states.pop(next(iter(states)))
+        return states[sample_id]
+
+    def predict(self, sample_id: str, *, box: Box | None = None, progress: Callable[[float], None] | None = None) -> Prediction:
+        """Return the prediction of a sample of the project, or of a box of it. Raises UnknownNameError, ShapeError."""
+        self.state(sample_id, progress)
+        return self.predictor.predict(sample_id, box=box)
+
+    def overview(self, sample_id: str, progress: Callable[[float], None] | None = None) -> Prediction:
+        """Return the prediction of a sample with one value per node of its finest grid."""
+        self.state(sample_id, progress)
+        return self.predictor.overview(sample_id)

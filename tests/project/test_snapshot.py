@@ -1,0 +1,55 @@
+"""A snapshot answers as the project did at its version, whatever happens meanwhile, and without the project's lock."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
+from tests.project.painter import flat, line, new_project, teach
+
+
+@pytest.fixture
+def project(tmp_path):
+    opened, (opened.first, opened.second) = new_project(tmp_path / "p")
+    yield opened
+    opened.close()
+
+
+def test_it_equals_the_project_at_its_version_and_does_not_follow(project):
+    teach(project, project.first)
+    before = {sample: project.predict(sample) for sample in (project.first, project.second)}
+    snapshot = project.snapshot()
+    project.annotate(project.first, [line(30, 2, 40, 2, radius=3)])
+    for sample, wanted in before.items():
+        got = snapshot.predict(sample)
+        assert np.array_equal(flat(got), flat(wanted)) and got.version == wanted.version == snapshot.version
+    assert not np.array_equal(flat(project.predict(project.first)), flat(before[project.first]))
+    past = project.snapshot(before[project.first].version)
+    assert past.version == snapshot.version
+
+
+def test_it_works_while_somebody_holds_the_lock(project):
+    teach(project, project.first)
+    snapshot, done = project.snapshot(), threading.Event()
+
+    def work():
+        snapshot.predict(project.second)
+        snapshot.overview(project.second)
+        done.set()
+
+    with project.lock:
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert done.wait(60)
+    thread.join()
+
+
+def test_it_refuses_what_is_not_there(project):
+    with pytest.raises(EmptyMemoryError):
+        project.snapshot()
+    teach(project, project.first)
+    with pytest.raises(UnknownNameError):
+        project.snapshot().predict("0" * 16)
+    with pytest.raises(ShapeError):
+        project.snapshot().predict(project.first, box=((0, 1),))
