@@ -75,9 +75,7 @@ class Live:
 
     def ready(self, sample_id: str, version: str | None = None, progress: Progress = None) -> Predictor:
         """Return a predictor that holds the sample ready: of the present memory, or of an older version under the present metric."""
-        predictor = self.predictor(progress)
-        if version is not None:
-            predictor = self._past(version)
+        predictor = self.predictor(progress) if version is None else self.past(version)
         if sample_id not in predictor.states:
             _, notes = adapt(self.features.samples.read(sample_id), self.sample_channels)
             predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
@@ -93,13 +91,14 @@ class Live:
         """Return the prediction of a sample with one value per node."""
         return self.ready(sample_id, version, progress).overview(sample_id)
 
-    def _past(self, version: str) -> Predictor:
-        metric = self.predictor().metric
-        if self._old is None or self._old[0] != version or self._old[1].metric.id != metric.id:
+    def past(self, version: str) -> Predictor:
+        """Return the predictor of an older version under the present metric. Raises EmptyMemoryError, VersionError."""
+        metric = self.predictor().metric if len(self.memory) else None  # an empty memory has none: then that of the version itself
+        if self._old is None or self._old[0] != version or (metric and self._old[1].metric.id != metric.id):
             view = self.memory.checkout(version)
             if len(view) == 0:
                 raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
-            self._old = version, self._new(view, metric)
+            self._old = version, self._new(view, metric or fit_metric(view, self.groups, view.task))
         return self._old[1]
 
     def predict_once(self, sample: Sample, progress: Progress = None) -> Prediction:

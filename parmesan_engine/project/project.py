@@ -224,8 +224,8 @@ class Project:
         """Return one version to predict from without holding the project's lock. Raises EmptyMemoryError, VersionError."""
         with self.lock:
             memory = self._require_memory()
-            metric = self.live.predictor().metric
-            view = memory.checkout(version or memory.version)
+            predictor = self.live.predictor() if version in (None, memory.version) else self.live.past(version)
+            metric, view = predictor.metric, memory.checkout(version or memory.version)
         return Snapshot(view, metric, self.features)
 
     def predict_sample(self, sample: Sample, progress: Progress = None) -> Prediction:

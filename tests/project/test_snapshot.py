@@ -25,8 +25,21 @@ def test_it_equals_the_project_at_its_version_and_does_not_follow(project):
         got = snapshot.predict(sample)
         assert np.array_equal(flat(got), flat(wanted)) and got.version == wanted.version == snapshot.version
     assert not np.array_equal(flat(project.predict(project.first)), flat(before[project.first]))
-    past = project.snapshot(before[project.first].version)
-    assert past.version == snapshot.version
+    past = project.snapshot(snapshot.version)
+    assert np.array_equal(flat(past.predict(project.first)), flat(before[project.first]))
+
+
+def test_the_past_can_be_looked_at_when_nothing_is_left(project):
+    teach(project, project.first)
+    version = project.version
+    labels = project.predict(project.first).labels
+    for _ in range(3):
+        project.undo()
+    assert len(project) == 0
+    with pytest.raises(EmptyMemoryError):
+        project.predict(project.first)
+    assert (project.predict(project.first, version=version).labels == labels).mean() > 0.9  # the metric is fitted on what it shows
+    assert project.snapshot(version).predict(project.first).version == version
 
 
 def test_it_works_while_somebody_holds_the_lock(project):
