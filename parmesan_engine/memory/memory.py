@@ -90,6 +90,17 @@ class Memory(Committer):
                 folder, manifest, *(KeyFile(folder / name, channels, create=False) for name in (KEY_FILE, COARSE_FILE))
             )
 
+    @staticmethod
+    def is_at(path: str | Path) -> bool:
+        """Whether a folder holds a memory whose creation was finished."""
+        if not (Path(path) / FILE_NAME).is_file():
+            return False
+        with store_errors(str(path)):
+            manifest = Manifest(Path(path))
+            found = manifest.exists
+            manifest.close()
+            return found
+
     @property
     def encoder(self) -> dict[str, Any]:
         """The recipe of the encoder that made the keys."""
@@ -343,6 +354,12 @@ class Memory(Committer):
         self._manifest.set_meta("epoch", str(self._known_epoch + 1))
         self._manifest.insert_purge(record.seq, pack({"rows": ids_to_runs(ids), "coarse": coarse}, asdict(receipt)))
         return asdict(receipt)
+
+    @property
+    def behind(self) -> bool:
+        """Whether another process has committed since: one short query."""
+        with self._lock, self._storing():
+            return self._manifest.head() != (self._seq, self._known_epoch)
 
     def refresh(self) -> MemoryDelta:
         """Move to the newest version that any process has committed, and to the newest labels of versions."""

@@ -295,9 +295,15 @@ class Project:
         """Make a new version with the content of an old one. Raises VersionError."""
         return self._change(lambda memory: memory.restore(version, author=author))
 
-    def refresh(self) -> MemoryDelta:
-        """Take up what other processes have committed."""
-        return self._change(lambda memory: memory.refresh())
+    def refresh(self) -> MemoryDelta | None:
+        """Take up what other processes have committed; None while there is no memory yet."""
+        with self._lock:
+            if self.memory is None:
+                self._description = read_description(self.path)
+                if "sample" not in self._description or not Memory.is_at(self.path / "memory"):
+                    return None
+                self._open_memory()
+            return self._change(lambda memory: memory.refresh())
 
     def history(self) -> list[VersionRecord]:
         """Return the versions, oldest first."""
