@@ -231,7 +231,7 @@ class Studio {
   }
   report() { // what tests, and people with developer tools, read
     const { dataset } = this.root, { header, surface } = this;
-    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", dims: header.dims, bytes: this.args.data.length });
+    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", engine: header.engine_ms ?? "", dims: header.dims, bytes: this.args.data.length });
     for (const name of ["prediction", "painted"]) dataset[name] = surface.maps[name] ? fingerprint(surface.maps[name].codes) : "";
   }
   draw() {

@@ -10,7 +10,7 @@ from parmesan_engine.compare import compare as run_compare
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 
-BENCHES = ("edit", "encode", "memory")
+BENCHES = ("edit", "encode", "memory", "app")
 
 
 def positive(text: str) -> int:
