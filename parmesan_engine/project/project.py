@@ -297,7 +297,7 @@ class Project:
 
     def refresh(self) -> MemoryDelta | None:
         """Take up what other processes have committed; None while there is no memory yet."""
-        with self._lock:
+        with self.lock:
             if self.memory is None:
                 self._description = read_description(self.path)
                 if "sample" not in self._description or not Memory.is_at(self.path / "memory"):
