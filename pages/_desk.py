@@ -3,6 +3,7 @@
 Streamlit can run two script threads of one session at once, so everything that changes a desk happens under its lock.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pages._steps import step
 from pages._view import View, clicked_place, record_of
 from pages.components.canvas import Courier
 from pages.components.messages import Ledger, Log, is_count, is_name, parse_log
@@ -24,10 +26,13 @@ from parmesan_engine.types import Prediction
 class Desk(View):
     """The state of one browser session: where it looks, and what was done there.
 
-    jumps: counts changes of sample that did not come from the list.
+    jumps: counts changes of sample that did not come from the list; token: names the session to others on the same project;
+    seen: what others can change, as it was when the page was last drawn.
     """
 
     author: str
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    seen: Any = None
     jumps: int = 0
     layer: str = "prediction"
     client: str = ""
@@ -139,14 +144,12 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         if not is_name(op.get("id")):
             raise FormatError("a stroke with an id of its own", repr(op.get("id"))[:40], "reload the page")
         stroke = Stroke.parse(op.get("stroke"))
-        if stroke.kind != "eraser" and project.task.kind == "segmentation" and not 0 <= (stroke.label or 0) < len(project.task.classes):
-            raise UnknownNameError(f"one of {len(project.task.classes)} classes", f"class {stroke.label}", "pick a class of the palette")
         result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=op["id"])
         desk.said = " ".join(result.notes)
-    elif kind == "undo":
-        project.undo(author=desk.author)
-    elif kind == "redo":
-        project.redo(author=desk.author)
+    elif kind in ("undo", "redo"):
+        before = desk.sample
+        desk.said = step(desk, project, kind, desk.author)
+        desk.jumps += desk.sample != before
     elif kind == "refit":
         project.refit()
     else:

@@ -5,12 +5,15 @@ import re
 import streamlit as st
 
 from pages import _state
+from pages._company import company
 from pages._desk import Desk
 from pages._imports import add_samples, import_errors
 from pages._panel import css
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io.palette import distinct_colors, further_color
 from parmesan_engine.project import Project
+from parmesan_engine.project.following import glance
+from parmesan_engine.project.presence import leave
 from parmesan_engine.types import TaskSpec
 
 LIST_LENGTH = 12  # samples; more are offered in a box that can be searched
@@ -29,8 +32,10 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
         with right, st.popover("", icon=":material/add:", help="New project", key=f"new-{desk.jumps}"):
             _new_project(desk)
         if chosen != desk.project:
+            leave(shelf.project(desk.project).path, desk.token)
             desk.project, desk.seq, desk.error = chosen, None, None
         project = shelf.project(desk.project)
+        desk.seen = glance(project)
         if samples:
             _samples(desk, project)
             add_samples(desk, project)
@@ -39,6 +44,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
             _classes(desk, project)
         author = st.text_input("You are", desk.author, key="author", max_chars=60, help="Kept with every example you paint")
         desk.author = author.strip() or "local"
+        company(desk, project, follow=samples)
     return project
 
 

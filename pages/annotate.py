@@ -12,6 +12,7 @@ from pages._widgets import border, show_error
 from pages.components.canvas import canvas
 from pages.components.why import why
 from parmesan_engine.project import Project
+from parmesan_engine.project.following import glance
 
 POLL_SECONDS = 0.8
 
@@ -40,6 +41,7 @@ def surface(desk: Desk, project: Project) -> None:
         take_canvas(desk, project, _state.sent("canvas", "log"))
         if (desk.sample, desk.jumps) != before:
             st.rerun()  # another sample: the list in the sidebar must follow
+        desk.seen = glance(project)  # before anything is drawn: what changes from here on is news
         record = next(one for one in project.samples() if one.id == desk.sample)
         prediction = predict(desk, project)
         scene = build_scene(desk, project, record, project.read_sample(record.id), prediction)

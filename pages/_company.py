@@ -1,0 +1,32 @@
+"""The others: who else has the project open, and what they change appears here without an action."""
+
+import html
+
+import streamlit as st
+
+from pages._desk import Desk
+from pages._widgets import border
+from parmesan_engine.project import Project
+from parmesan_engine.project.following import glance
+from parmesan_engine.project.presence import Person, arrive
+
+LOOK_SECONDS = 1.0
+
+
+@st.fragment(run_every=LOOK_SECONDS)
+def company(desk: Desk, project: Project, follow: bool) -> None:
+    """Say who else is here. follow: draw the page anew when somebody else has changed what it shows."""
+    with border():
+        if project.path.name != desk.project:  # this look was under way when another project was chosen
+            return
+        people = arrive(project.path, desk.token, Person(desk.author, desk.sample or ""))
+        names = {record.id: record.name for record in project.samples()} if people else {}
+        chips = "".join(_chip(person, names) for person in people)
+        st.html(f'<div class="company" data-testid="company" role="status">{chips and "Also here"}{chips}</div>')
+        if follow and glance(project) != desk.seen:
+            st.rerun()
+
+
+def _chip(person: Person, names: dict[str, str]) -> str:
+    where = names.get(person.sample, "")
+    return f"<span><b>{html.escape(person.author)}</b>{where and ' on ' + html.escape(where)}</span>"

@@ -1,0 +1,56 @@
+"""Undo and redo as a person sees them: what was taken back, by whom it was made, and on which sample. No Streamlit in here."""
+
+from collections import Counter
+from datetime import datetime
+
+import numpy as np
+
+from pages._view import View, record_of
+from parmesan_engine.memory import VersionRecord
+from parmesan_engine.project import Project
+
+WITNESSES = 200  # examples of a change that are looked at to tell where it was
+WHAT = {"add": "painting", "remove": "a removal", "modify": "a change of examples", "set_task": "a change of classes",
+        "restore": "going back to a version"}  # fmt: skip
+
+
+def step(view: View, project: Project, verb: str, author: str) -> str:
+    """Undo or redo the newest change, look at the sample it was on, and return what to say. Raises VersionError."""
+    with project.lock:
+        project.refresh()
+        delta = project.undo(author=author) if verb == "undo" else project.redo(author=author)
+        records = {record.seq: record for record in project.history()}
+    ids = np.concatenate([delta.added, delta.removed, delta.modified])
+    ids = np.sort(ids)[:: max(1, len(ids) // WITNESSES)]
+    name = _look_at(view, project, ids) if len(ids) else ""
+    done = origin(records[max(records)], records)
+    what = "erasing" if done.verb == "add" and done.removed and not done.added else WHAT.get(done.verb, done.verb)
+    count = len(delta.added) + len(delta.removed) + len(delta.modified)
+    about = f", {count:,} example{'' if count == 1 else 's'}" if count else ""
+    when = datetime.fromtimestamp(done.time).strftime("%H:%M")
+    return f"{'Undone' if verb == 'undo' else 'Redone'}: {what} by {done.author or 'engine'} at {when}{about}{name and f' on {name}'}."
+
+
+def origin(record: VersionRecord, records: dict[int, VersionRecord]) -> VersionRecord:
+    """Return the change that an undo, a redo, an undo of a redo and so on is about."""
+    while record.undoes is not None and record.undoes in records:
+        record = records[record.undoes]
+    return record
+
+
+def _look_at(view: View, project: Project, ids: np.ndarray) -> str:
+    """Show the sample of most of some examples, in a slice that has one of them, and return its name."""
+    samples = [row.sample_id for row in project.memory.provenance(ids)]
+    present = {record.id for record in project.samples()}
+    counts = Counter(sample for sample in samples if sample in present)
+    if not counts:
+        return ""
+    chosen = view.sample if view.sample in counts else counts.most_common(1)[0][0]
+    view.choose(chosen)
+    record = record_of(project, chosen)
+    if plane := view.plane_of(chosen, record.spatial_shape):
+        axis, index = plane
+        depths = project.memory.coordinates(ids[np.asarray(samples) == chosen])[:, axis]
+        if index not in depths:
+            view.planes[chosen] = (axis, int(np.bincount(depths).argmax()))
+    return record.name
