@@ -106,8 +106,7 @@ def _loudness(predictor: Predictor, speakers: torch.Tensor, listeners: torch.Ten
 
 def _suggestion(predictor: Predictor, name: str, state: SampleState, node: int, worth: float) -> Suggestion:
     fine = state.pyramid.levels[0]
-    corner = np.asarray(np.unravel_index(node, fine.grid)) * np.asarray(fine.stride)
-    at = np.minimum(corner + np.asarray(fine.stride) // 2, np.asarray(state.pyramid.spatial_shape) - 1)
+    at = np.asarray(np.unravel_index(node, fine.grid)) * np.asarray(fine.stride)  # where its features were taken
     conflict, novelty = float(state.conflict[node]), float((state.nearest[node] / REACH).clamp(0, 1))
     return Suggestion(name, tuple(at.tolist()), NEVER_SEEN if novelty >= conflict else CONTRADICT, worth, conflict, novelty,
                       state.queries[node])

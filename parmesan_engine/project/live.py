@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError
-from parmesan_engine.insight import Explanation, explain
+from parmesan_engine.insight import Explanation, explain, imagine
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
@@ -75,7 +75,7 @@ class Live:
 
     def ready(self, sample_id: str, version: str | None = None, progress: Progress = None) -> Predictor:
         """Return a predictor that holds the sample ready: of the present memory, or of an older version under the present metric."""
-        predictor = self.predictor(progress) if version is None else self.past(version)
+        predictor = self.predictor(progress) if version is None else self.past(version, sample_id)
         if sample_id not in predictor.states:
             _, notes = adapt(self.features.samples.read(sample_id), self.sample_channels)
             predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
@@ -91,15 +91,29 @@ class Live:
         """Return the prediction of a sample with one value per node."""
         return self.ready(sample_id, version, progress).overview(sample_id)
 
-    def past(self, version: str) -> Predictor:
-        """Return the predictor of an older version under the present metric. Raises EmptyMemoryError, VersionError."""
+    def past(self, version: str, sample_id: str = "") -> Predictor:
+        """Return the predictor of an older version under the present metric. Raises EmptyMemoryError, VersionError.
+
+        Of a sample that is held now, only what the versions differ in is searched.
+        """
         metric = self.predictor().metric if len(self.memory) else None  # an empty memory has none: then that of the version itself
-        if self._old is None or self._old[0] != version or (metric and self._old[1].metric.id != metric.id):
+        stands = self._old is not None and self._old[0] == version and (metric is None or self._old[1].metric.id == metric.id)
+        held = self._predictor is not None and sample_id in self._predictor.states
+        if not stands or (held and sample_id not in self._old[1].states):
             view = self.memory.checkout(version)
             if len(view) == 0:
                 raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
-            self._old = version, self._new(view, metric or fit_metric(view, self.groups, view.task))
+            made_anew = not held or self._predictor.task != self.memory.task
+            self._old = version, (self._new(view, metric or fit_metric(view, self.groups, view.task)) if made_anew else
+                                  imagine(self._predictor, view, [sample_id]))
         return self._old[1]
+
+    def metric_after(self, view: Reader, removed: np.ndarray) -> Metric | None:
+        """Return the metric that would be in use once removing entries has made the version `view`; None: it would be fitted anew."""
+        metric, known = self.predictor().metric, self._fits.get(view.version)
+        if known and known.metric.id != metric.id:
+            return known.metric
+        return None if np.isin(removed, self._fit.ids).any() else metric
 
     def predict_once(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample that is not kept."""
