@@ -153,12 +153,16 @@ def test_it_abstains_where_nothing_is_near():
         assert unknown[5:9, 5:9].all() and not unknown[12:].any() and (prediction.novelty[unknown] >= 0.999).all()
 
 
-def test_entries_without_weight_give_unknown_never_a_class():
+def test_a_memory_that_is_switched_off_is_an_empty_one():
     memory = memory_for()
     added = memory.add([some(2, 0, 100)])
-    memory.modify(added.added, weights=np.zeros(100))
-    prediction = fresh_prediction(memory, 2, predictor_of(memory))
-    assert (prediction.labels == -1).all() and np.isfinite(prediction.probabilities).all()
+    live = predictor_of(memory)
+    live.set_sample("x", sample(2, 7))
+    live.apply(memory.modify(added.added, weights=np.zeros(100)))
+    with pytest.raises(EmptyMemoryError):
+        live.predict("x")
+    live.apply(memory.modify(added.added, weights=np.ones(100)))
+    assert same(live.predict("x"), fresh_prediction(memory, 2, live))
 
 
 def test_new_classes_are_taken_up_live():
