@@ -16,6 +16,7 @@ from parmesan_engine.types import Sample, TaskSpec
 
 AXES = {1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
 SIZE = {1: "length", 2: "area", 3: "volume"}
+VALUE_COLUMNS = ("unit", "pixels", "fraction", "mean", "std", "min", "p5", "median", "p95", "max")
 _POWER = {1: "", 2: "^2", 3: "^3"}
 _PIXELS = 2**22  # measured at once
 
@@ -66,13 +67,13 @@ def class_rows(labels: np.ndarray, sample: Sample, task: TaskSpec, channels: Seq
 
 
 def value_row(values: np.ndarray, task: TaskSpec) -> dict[str, Any]:
-    """Return the statistics of predicted values (NaN = unknown) as one row."""
+    """Return `VALUE_COLUMNS` of predicted values (NaN = unknown); pixels and fraction are of the known ones."""
     known = values[np.isfinite(values)].astype(np.float64)
-    low, middle, high = np.quantile(known, (0.05, 0.5, 0.95)) if known.size else (np.nan,) * 3
-    return {"unit": task.unit, "pixels": known.size, "fraction": known.size / values.size,
-            "mean": known.mean() if known.size else np.nan, "std": known.std() if known.size else np.nan,
-            "min": known.min(initial=np.inf) if known.size else np.nan, "p5": low, "median": middle, "p95": high,
-            "max": known.max(initial=-np.inf) if known.size else np.nan}  # fmt: skip
+    numbers = [np.nan] * 7
+    if known.size:
+        low, middle, high = np.quantile(known, (0.05, 0.5, 0.95))
+        numbers = [known.mean(), known.std(), known.min(), low, middle, high, known.max()]
+    return dict(zip(VALUE_COLUMNS, (task.unit, known.size, known.size / values.size, *map(float, numbers)), strict=True))
 
 
 def measure(index: np.ndarray, count: int, array: np.ndarray) -> Measures:
