@@ -1,0 +1,53 @@
+"""A branch: a project as it was at one version, as a project of its own, made while others go on writing."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+from parmesan_engine.errors import EmptyMemoryError, FormatError, StoreError
+from parmesan_engine.memory.copying import copy_at
+from parmesan_engine.project.description import read_description, write_description
+
+OWN = {"memory", "cache", "incoming", "project.json"}  # made anew for the branch, or of no use to it
+
+
+def branch(project, version: str, folder: str | Path, *, name: str = "") -> Path:
+    """Copy a project, its memory as it was at a version with the history before, to a new folder; return the folder.
+
+    The branch has all samples of today, and shares nothing with the project: what is unlearned in one stays in the other.
+    A crash leaves no folder of that name. Raises FormatError when there is one, VersionError, StoreError.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FormatError("a new folder", f"{folder}, which is there already", "choose another name")
+    if project.memory is None:
+        raise EmptyMemoryError("a project with a version", "an empty project", "import a sample first")
+    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        beside.mkdir(parents=True)
+        copy_at(project.memory.path, version, beside / "memory")
+        for item in project.path.iterdir():
+            if item.name not in OWN:
+                _copy(item, beside / item.name)
+        write_description(beside, {**read_description(project.path), "name": name or folder.name})
+        beside.rename(folder)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError("room and permission to write a copy", str(error), "free space or choose another folder") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file or folder, without what is being written at the moment; a file that goes meanwhile is left out."""
+    if source.is_dir():
+        target.mkdir()
+        for item in source.iterdir():
+            _copy(item, target / item.name)
+    elif not source.name.endswith(".part"):
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError:
+            target.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""Take in what another project has learned: its samples, its examples with where they come from, its classes, as one version.
+
+What both hold already is not doubled, so a branch can come back and a merge can be repeated. Classes are matched by name. A
+source keeps its name, unless this project has examples of that name that the other has not: then it becomes OTHER/source, so
+that either can be switched off or forgotten alone. The outcome does not depend on the order in which examples were learned.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
+from parmesan_engine.memory import Memory
+from parmesan_engine.memory.copying import batches_of
+from parmesan_engine.memory.hashing import entry_digests, origin_digest
+from parmesan_engine.memory.reading import Reader
+from parmesan_engine.project.classes import with_class
+from parmesan_engine.project.description import read_description
+from parmesan_engine.types import EntryBatch, TaskSpec
+
+Progress = Callable[[float], None] | None
+Known = dict[str, set[bytes]]  # source -> identities of its examples
+
+
+def merge(project, other, *, author: str = "local", progress: Progress = None) -> dict:
+    """Merge another open project into a project; nothing is stored on an error, and `other` is only read.
+
+    Returns {version, entries_added, entries_total, samples_added, classes_added, sources: {name there: name here}}.
+    Raises EmptyMemoryError when there is nothing to merge, FormatError, ShapeError when the two cannot share a memory.
+    """
+    view = _comparable(project, other)
+    known = {record.id for record in project.samples()}
+    copied = []
+    try:
+        missing = [record for record in other.samples() if record.id not in known]
+        for number, record in enumerate(missing):
+            copied.append(project.add_sample(other.read_sample(record.id), origin="merge").id)
+            if progress:
+                progress(0.5 * (number + 1) / len(missing))
+        merging = _Merging(view, other.name)
+        with project.lock:
+            before = project.task.in_use
+            delta = project.memory.merge(merging.into, author=author, gesture=f"merge-{uuid.uuid4().hex[:10]}")
+    except BaseException:  # also when the user stops it: samples without examples must not stay
+        for sample_id in copied:
+            project.remove_sample(sample_id, by=author)
+        raise
+    with project.lock:
+        project.live.follow(delta)
+        if len(delta.added):
+            project.live.refit()
+        classes = [name for index, name in enumerate(project.task.classes) if index not in before]
+    if progress:
+        progress(1.0)
+    return {"version": delta.after, "entries_added": merging.added, "entries_total": len(project), "samples_added": len(copied),
+            "classes_added": classes, "sources": merging.names}
+
+
+def _comparable(project, other) -> Reader:
+    """Return a view of the other memory. Raises when it is empty, or when the two do not speak of the same things."""
+    if project.path.resolve() == other.path.resolve():
+        raise FormatError("another project", "the project itself", "choose another folder")
+    if other.memory is None or not other.memory.stored or not other.samples():
+        raise EmptyMemoryError("a project with examples", f"{other.name}, which has none", "merge one that has learned something")
+    task, theirs = project.task, other.task
+    if (task.kind, task.unit) != (theirs.kind, theirs.unit):
+        raise ShapeError(f"a project that predicts {_kind(task)}", f"{_kind(theirs)} in {other.name}", "merge projects of one kind")
+    here, there = read_description(project.path), read_description(other.path)
+    if here["encoder"] != there["encoder"]:
+        raise FormatError(f"a project with the same encoder, {here['encoder']}", f"{there['encoder']}",
+                          "learn its labels again in this project")
+    if "sample" in here and here["sample"] != there["sample"]:
+        raise ShapeError(f"samples with {_form(here['sample'])}, as here", f"{_form(there['sample'])} in {other.name}",
+                         "merge projects with samples of one form")
+    return other.memory.checkout(other.memory.version)
+
+
+class _Merging:
+    """What of another memory comes into this one, decided for the newest version of this one. names: sources there -> here."""
+
+    def __init__(self, view: Reader, name: str) -> None:
+        self._view, self._name = view, name
+        self.names: dict[str, str] = {}
+        self.added = 0
+
+    def into(self, memory: Memory) -> tuple[list[EntryBatch], TaskSpec]:
+        """Return the batches to learn and the task with all classes."""
+        task, columns = _joined(memory.task, self._view.task)
+        theirs = [replace(batch, labels=_columns(batch.labels, columns, task.label_dim))
+                  for batch in batches_of(self._view, self._view.select())]
+        coming = _by_source(theirs)
+        known = {name: set().union(*_by_source(batches_of(memory, memory.select(source=name))).values())
+                 for source in coming for name in (source, f"{self._name}/{source}")}
+        self.names = {source: source if known[source] <= coming[source] else f"{self._name}/{source}" for source in coming}
+        rows = memory.columns(stored=True)
+        batches = list(self._new(theirs, known, {rows.names[code] for code in np.unique(rows.gesture).tolist()}))
+        self.added = sum(len(batch.keys) for batch in batches)
+        return batches, task
+
+    def _new(self, batches: list[EntryBatch], known: Known, gestures: set[str]) -> Iterator[EntryBatch]:
+        """Yield what is not known under its own source or the one it gets here; a gesture that is known gets another name too."""
+        for batch in batches:
+            name = self.names[batch.source]
+            renamed = replace(batch, source=name)
+            fresh = [mine not in known[batch.source] and here not in known[name]
+                     for mine, here in zip(_identities(batch), _identities(renamed), strict=True)]
+            if any(fresh):
+                gesture = f"{self._name}/{batch.gesture}" if batch.gesture in gestures else batch.gesture
+                yield _only(replace(renamed, gesture=gesture), np.array(fresh))
+
+
+def _joined(ours: TaskSpec, theirs: TaskSpec) -> tuple[TaskSpec, list[int]]:
+    """Return our task with the classes of theirs that it lacks, and our column for each of their columns. Raises FormatError."""
+    if ours.kind != "segmentation":
+        return ours, [0]
+    for index in theirs.in_use:
+        if theirs.classes[index] not in [ours.classes[i] for i in ours.in_use]:
+            ours = with_class(ours, theirs.classes[index], theirs.colors[index])
+    return ours, [ours.classes.index(name) if name in ours.classes else 0 for name in theirs.classes]
+
+
+def _columns(labels: np.ndarray, columns, width: int) -> np.ndarray:
+    """Return (n, L) labels with each column where `columns` puts it among `width`."""
+    moved = np.zeros((len(labels), width), np.float32)
+    np.add.at(moved, (slice(None), list(columns)), labels)
+    return moved
+
+
+def _by_source(batches: Iterable[EntryBatch]) -> Known:
+    known: Known = {}
+    for batch in batches:
+        known.setdefault(batch.source, set()).update(_identities(batch))
+    return known
+
+
+def _identities(batch: EntryBatch) -> list[bytes]:
+    """Return what tells each entry from others: its content but for the weight, so that switching it off does not double it."""
+    rows = len(batch.keys)
+    origins = np.broadcast_to(origin_digest(batch.sample_hash, batch.source, batch.author), (rows, 16))
+    digests = entry_digests(origins, batch.keys, batch.coordinates, batch.labels, np.ones(rows, np.float32))
+    return [digest.tobytes() for digest in digests]
+
+
+def _only(batch: EntryBatch, mask: np.ndarray) -> EntryBatch:
+    """Return some entries of a batch, with the coarse nodes that they need."""
+    used, parents = np.unique(batch.parents[mask], return_inverse=True)
+    columns = {name: getattr(batch, name)[mask] for name in ("keys", "labels", "coordinates", "weights")}
+    return replace(batch, **columns, coarse_keys=batch.coarse_keys[used], parents=parents)
+
+
+def _kind(task: TaskSpec) -> str:
+    return "classes" if task.kind == "segmentation" else f"values in {task.unit or 'no unit'}"
+
+
+def _form(sample: dict) -> str:
+    return f"{sample['channels']} channels and {sample['dims']} axes"
