@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import measuring, verbs
+from parmesan_engine.cli import measuring, memories, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -95,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     verb("undo", verbs.undo, "take back the newest change")
     verb("redo", verbs.redo, "do again what was undone last")
     verb("restore", verbs.restore, "make a new version with the content of an old one").add_argument("version")
+    memories.options(verb)
     verb("verify", verbs.verify, "check files, digests and history against each other")
     command = verb("compare", measuring.compare, "learn equal labels by several methods and score them", project=False)
     measuring.compare_options(command)

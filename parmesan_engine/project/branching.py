@@ -1,14 +1,22 @@
-"""A branch: a project as it was at one version, as a project of its own, made while others go on writing."""
+"""Versions with a label, and a branch: a project as it was at one version, as a project of its own, made while others go on."""
 
 import shutil
 import uuid
 from pathlib import Path
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError, StoreError
+from parmesan_engine.memory import VersionRecord
 from parmesan_engine.memory.copying import copy_at
 from parmesan_engine.project.description import read_description, write_description
 
-OWN = {"memory", "cache", "incoming", "project.json"}  # made anew for the branch, or of no use to it
+OWN = {"memory", "cache", "incoming", "here", "project.json"}  # made anew for the branch, or of no use to it
+
+
+def tag(project, version: str, text: str) -> VersionRecord:
+    """Give a version a label, another one if it has one, none if the text is empty. Raises VersionError, FormatError."""
+    if project.memory is None:
+        raise EmptyMemoryError("a project with a version", "an empty project", "import a sample first")
+    return project.memory.tag(version, text)
 
 
 def branch(project, version: str, folder: str | Path, *, name: str = "") -> Path:

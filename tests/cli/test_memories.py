@@ -1,0 +1,52 @@
+"""tag, branch, merge, sources and switch from the command line."""
+
+import pytest
+
+from parmesan_engine.project import Project
+from tests.cli.runner import good, refused
+from tests.helpers import make_dataset
+
+
+@pytest.fixture
+def labs(tmp_path, capsys):
+    """Return two projects that learned different samples, as folders."""
+    data = make_dataset(tmp_path / "data", train=3)
+    for name, seed in (("one", 0), ("two", 1)):
+        good(capsys, "learn", tmp_path / name, data, "--samples", 1, "--per-class", 9, "--seed", seed, "--by", name, "--source", name)
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_tag_names_a_version_and_history_shows_it(labs, capsys):
+    one, _ = labs
+    version = good(capsys, "history", one)["versions"][-1]["version"]
+    assert good(capsys, "tag", one, version[:8], "for the paper") == {"version": version, "label": "for the paper"}
+    assert good(capsys, "history", one)["versions"][-1]["note"] == "for the paper"
+    assert good(capsys, "tag", one, version, "")["label"] == ""
+    assert "does not exist" in refused(capsys, "tag", one, "00000000", "x")
+
+
+def test_branch_and_merge_back(labs, capsys, tmp_path):
+    one, two = labs
+    version = good(capsys, "merge", one, two, "--by", "ann")["version"]
+    merged = good(capsys, "merge", two, one, "--by", "ben")
+    assert merged["version"] == version and merged["sources"] == {"one": "one", "two": "two"} and merged["entries_added"] > 0
+    first = good(capsys, "history", one)["versions"][1]["version"]
+    made = good(capsys, "branch", one, first, tmp_path / "early")
+    assert made["version"] == first and made["entries_total"] < merged["entries_total"] and made["samples"] == 2
+    assert good(capsys, "merge", one, tmp_path / "early")["entries_added"] == 0
+    assert good(capsys, "verify", tmp_path / "early")["ok"] and good(capsys, "verify", one)["ok"]
+    assert "there already" in refused(capsys, "branch", one, first, two)
+    assert "the project itself" in refused(capsys, "merge", one, one)
+
+
+def test_switch_turns_a_source_off_and_on(labs, capsys):
+    one, two = labs
+    good(capsys, "merge", one, two)
+    before = good(capsys, "sources", one)
+    off = good(capsys, "switch", one, "two", "off", "--by", "ann")
+    assert off["entries_on"] < off["entries_total"]
+    assert [(s["name"], s["on"]) for s in good(capsys, "sources", one)["sources"]] == [("one", True), ("two", False)]
+    assert good(capsys, "switch", one, "two", "on")["version"] == before["version"]
+    assert "source of this project" in refused(capsys, "switch", one, "three", "off")
+    with Project.open(one) as project:
+        assert [record.verb for record in project.history()] == ["create", "add", "merge", "modify", "modify"]
