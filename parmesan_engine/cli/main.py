@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import measuring, memories, verbs
+from parmesan_engine.cli import asking, measuring, memories, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -88,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("input", type=Path, metavar="INPUT")
     command.add_argument("--at", required=True, metavar="Z,Y,X", help="pixel, rows before columns: T, Y,X or Z,Y,X")
     command.add_argument("--top", type=positive, default=8, metavar="N")
+    asking.add(verb)
     command = verb("forget", verbs.forget, "unlearn examples for good, from history and files too; prints the receipt")
     for name, text in (("source", "NAME"), ("sample", "ID"), ("gesture", "ID"), ("author", "A"), ("before", "TIME")):
         command.add_argument(f"--{name}", metavar=text, help="several conditions must all be met")

@@ -26,7 +26,7 @@ def learn(options: argparse.Namespace) -> dict[str, Any]:
         with learning.project_for(options.project, dataset, encoder=options.encoder, novelty=options.novelty,
                                   device=options.device) as project:
             return learning.learn(project, options.data, split=options.split, samples=options.samples, per_class=options.per_class,
-                                  source=options.source, author=options.by, seed=options.seed, progress=_progress("learning"))
+                                  source=options.source, author=options.by, seed=options.seed, progress=show_progress("learning"))
     except BaseException:
         if is_new:  # a project of a dataset that could not be learned would only be in the way
             shutil.rmtree(options.project, ignore_errors=True)
@@ -37,7 +37,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """Score on a dataset."""
     with Project.open(options.project, device=options.device) as project:
         return learning.evaluate(project, options.data, split=options.split, samples=options.samples, seed=options.seed,
-                                 progress=_progress("evaluating"))
+                                 progress=show_progress("evaluating"))
 
 
 def predict(options: argparse.Namespace) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _timestamp(text: str | None) -> float | None:
         raise FormatError("a time as 2026-11-20T15:00 or seconds since 1970", repr(text), "correct --before") from error
 
 
-def _progress(what: str):
+def show_progress(what: str):
     """Return a callback that draws progress on a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
         return None

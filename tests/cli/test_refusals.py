@@ -147,7 +147,7 @@ def test_stopping_a_run_stores_nothing(made, capsys, tmp_path, monkeypatch):
     def stop(fraction):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verbs, "_progress", lambda what: stop)
+    monkeypatch.setattr(verbs, "show_progress", lambda what: stop)
     before = files_of(made[1])
     for project in (tmp_path / "new", made[1]):
         status, _, errors = run(capsys, "learn", project, made[0], "--seed", 9)

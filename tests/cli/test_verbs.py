@@ -163,3 +163,32 @@ def test_without_json_people_get_lines(capsys, tmp_path):
     assert main(["history", str(project)]) == 0
     out = capsys.readouterr().out
     assert out.startswith("versions:\n") and "add" in out and "{" not in out
+
+
+def test_next_names_places_and_why(learned, capsys):
+    dims, _, _, project = learned
+    result = good(capsys, "next", project, "--count", 3)
+    assert len(result["places"]) == 3 and len(result["version"]) == 32
+    for one in result["places"]:
+        assert set(one) == {"sample", "sample_id", "at", "reason", "worth", "conflict", "novelty"}
+        assert len(one["at"]) == dims and one["reason"] in ("never seen", "examples contradict") and 0 < one["worth"] <= 1
+
+
+def test_audit_lists_strokes_with_scores(learned, capsys):
+    *_, project = learned
+    result = good(capsys, "audit", project)
+    assert result["heard"] == result["entries"] == sum(one["entries"] for one in result["strokes"])
+    assert result["contradicted"] == sum(one["contradicted"] for one in result["strokes"])
+    scores = [one["score"] for one in result["strokes"]]
+    assert scores == sorted(scores, reverse=True) and {one["source"] for one in result["strokes"]} == {"first"}
+
+
+def test_reach_says_what_a_source_decides_and_changes_nothing(learned, capsys):
+    _, kind, _, project = learned
+    before = good(capsys, "history", project)
+    result = good(capsys, "reach", project, "--source", "first")
+    assert result["entries"] > 0 and result["refitted"] in (True, False) and len(result["samples"]) == 3
+    for one in result["samples"]:
+        assert one["share"] == pytest.approx(1, abs=1e-4) and one["changed"] > 0.5
+        assert kind == "regression" or {move["to"] for move in one["moves"]} == {"unknown"}
+    assert good(capsys, "history", project) == before
