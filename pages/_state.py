@@ -7,18 +7,22 @@ import logging
 import secrets
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
 from pages._desk import Desk
+from pages._film import Strip
 from pages._shelf import Shelf, home
 from parmesan_engine import render
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Jobs
+from parmesan_engine.project.precompute import Survey
 
 log = logging.getLogger(__name__)
 
 THUMBNAIL = 120  # pixels, shown at 60: crisp on dense screens
+MINIATURE = 92
 
 
 @st.cache_resource(show_spinner=False)
@@ -31,6 +35,17 @@ def shelf() -> Shelf:
 def jobs() -> Jobs:
     """The work that runs beside the pages, for all sessions (see `_jobs`)."""
     return Jobs()
+
+
+@st.cache_resource(show_spinner=False)
+def survey(project: str) -> Survey:
+    """What is known of each sample of a project, for all sessions."""
+    return Survey(shelf().project(project))
+
+
+def strip() -> Strip:
+    """What this session sees of the strip of samples."""
+    return st.session_state.setdefault("filmstrip", Strip())
 
 
 def warm() -> None:
@@ -87,6 +102,16 @@ def thumbnail(project: str, sample_id: str, at: tuple[int, ...]) -> str:
     """Return the surroundings of a pixel as a data URL. Samples never change under their id, so this may be cached."""
     sample = shelf().project(project).read_sample(sample_id)
     picture, _ = render.thumbnail(sample, at, THUMBNAIL)
+    return _data_url(picture)
+
+
+@st.cache_data(show_spinner=False, max_entries=4000)
+def miniature(project: str, sample_id: str) -> str:
+    """Return a small picture of a whole sample as a data URL."""
+    return _data_url(render.miniature(shelf().project(project).read_sample(sample_id), MINIATURE))
+
+
+def _data_url(picture: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=86, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

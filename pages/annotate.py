@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages import _state
 from pages._desk import Desk, explain, predict, take_acts, take_canvas
+from pages._filmstrip import filmstrip
 from pages._panel import panel
 from pages._scene import build_scene
 from pages._sidebar import sidebar
@@ -69,3 +70,4 @@ with border():
             show_error(here.error)
     else:
         surface(here, chosen)
+        filmstrip(here, chosen)

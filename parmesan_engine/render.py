@@ -158,6 +158,21 @@ def _grid_rows(limits: tuple[float, float], height: int) -> np.ndarray:
     return np.clip((limits[1] - values) / (limits[1] - limits[0]) * height, 0, height - 1).astype(int)
 
 
+def miniature(sample: Sample, size: int = 96) -> np.ndarray:
+    """Return a sample as a small picture (h, w, 3) with a longer side of about `size`; a volume by its middle plane across z.
+
+    Reads only about as much of the sample as it shows.
+    """
+    if sample.spatial_dims == 1:
+        return signal_rgb(sample.array, height=size, x_step=-(-sample.array.shape[1] // size))
+    step = max(1, max(sample.spatial_shape[-2:]) // (2 * size))
+    middle = () if sample.spatial_dims == 2 else (sample.spatial_shape[0] // 2,)
+    plane = _shown(sample)[(slice(None), *middle, slice(None, None, step), slice(None, None, step))]
+    image = Image.fromarray(_to_bytes(np.moveaxis(plane, 0, -1), windows(sample)))
+    image.thumbnail((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
 def thumbnail(sample: Sample, at: tuple[int, ...], size: int = 80) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
     """Return ((size, size, 3), box): the surroundings of a coordinate with the place marked.
 

@@ -118,3 +118,12 @@ def test_a_frame_takes_milliseconds():
         render.to_rgb(picture)
         best = min(best, time.perf_counter() - start)
     assert best < 0.1  # measured: 8 ms on 2 cores; the limit leaves room for a busy machine
+
+
+@pytest.mark.parametrize("shape", [(1, 5000), (3, 700, 300), (3, 5, 4), (1, 9, 400, 200)])
+def test_a_miniature_is_small_and_looks_like_the_sample(shape):
+    array = np.broadcast_to(np.linspace(0, 255, shape[-1]).astype(np.uint8), shape).copy()
+    small = render.miniature(Sample(array, "ramp"), 48)
+    assert small.dtype == np.uint8 and small.ndim == 3 and max(small.shape[:2]) <= 48
+    if len(shape) > 2:
+        assert (np.diff(small[0].mean(-1)) >= 0).all() and small[0, -1].mean() > small[0, 0].mean()

@@ -30,6 +30,7 @@ from parmesan_engine.project.live import Live, Progress
 from parmesan_engine.project.samples import SampleRecord, SampleStore
 from parmesan_engine.project.snapshot import Snapshot
 from parmesan_engine.project.upkeep import Upkeep
+from parmesan_engine.project.verified import unverify_sample
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
@@ -159,6 +160,7 @@ class Project:
             known = self.memory is not None and len(self.memory.select(sample=sample_id, removed=True))
             receipt = self.forget(sample=sample_id, by=by) if known else None
             self.store.remove(sample_id)
+            unverify_sample(self.path, sample_id)
             if self.live:
                 self.live.forget_sample(sample_id)
             return receipt
