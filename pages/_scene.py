@@ -35,7 +35,8 @@ def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Samp
         "project": desk.project, "sample": record.id, "dims": 1 if record.spatial_dims == 1 else 2, "width": width, "height": height,
         "aspect": _aspect(record, plane), "task": _task(project, prediction), "version": project.version,
         "plane": None if plane is None else {"axis": plane[0], "index": plane[1], "sizes": list(record.spatial_shape)},
-        "marks": _marks(desk, record, plane), "message": "", "engine_ms": desk.milliseconds, **_history(desk, project), **_status(desk, project, prediction),
+        "marks": _marks(desk, record, plane), "message": "", "engine_ms": desk.milliseconds,
+        **_history(desk, project), **_status(desk, project, prediction),
     }
     if record.spatial_dims == 1:
         step = record.spacing[0] if record.spacing else 1

@@ -31,7 +31,10 @@ WATCH = """(() => {
   const bench = (window.bench = { strokes: [], clock: null });
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
-    constructor(...all) { super(...all); this.addEventListener("message", () => { if (bench.clock) bench.clock.received = performance.now(); }); }
+    constructor(...all) {
+      super(...all);
+      this.addEventListener("message", () => { if (bench.clock) bench.clock.received = performance.now(); });
+    }
     send(data) { if (bench.clock && !bench.clock.sent) bench.clock.sent = performance.now(); return super.send(data); }
   };
   addEventListener("pointerup", (event) => {
@@ -143,8 +146,9 @@ def _zoom(page: Any) -> str:
 def _times(clocks: list[dict[str, float]]) -> dict[str, Any]:
     """Return the medians of the parts in ms: the whole, the server's and the engine's share, and the browser's before and after."""
     whole = sorted(clock["shown"] - clock["up"] for clock in clocks)
-    parts = {"engine_ms": [clock["engine"] for clock in clocks], "server_ms": [clock["received"] - clock["sent"] for clock in clocks],
-             "send_ms": [clock["sent"] - clock["up"] for clock in clocks], "draw_ms": [clock["shown"] - clock["received"] for clock in clocks]}
+    ends = {"server_ms": ("sent", "received"), "send_ms": ("up", "sent"), "draw_ms": ("received", "shown")}
+    parts = {name: [clock[end] - clock[start] for clock in clocks] for name, (start, end) in ends.items()}
+    parts["engine_ms"] = [clock["engine"] for clock in clocks]
     return {"stroke_ms": {"median": round(statistics.median(whole), 1), "p95": round(float(np.percentile(whole, 95)), 1)},
             **{name: round(statistics.median(values), 1) for name, values in parts.items()}}
 
