@@ -17,7 +17,7 @@ LAYERS = [
     {"project"},
     {"insight"},
     {"predictor"},
-    {"memory", "transduction", "message_passing", "metric", "calibration", "tables", "resample", "gestures", "evaluation", "synthetic"},
+    {"memory", "transduction", "message_passing", "metric", "calibration", "tables", "resample", "projection", "gestures", "evaluation", "synthetic"},
     {"io", "encoders", "search", "render", "regions"},
     {"types", "registry", "jobs"},
     {"errors"},
