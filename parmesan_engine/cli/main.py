@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import asking, measuring, memories, verbs
+from parmesan_engine.cli import asking, measuring, memories, results, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
     command.add_argument("--probabilities", action="store_true", help="write class probabilities too")
     command.add_argument("--format", choices=sorted(FORMATS), help="default: png, nifti for volumes, npy for signals")
+    results.export_options(verb("export", results.export, "write labels, outlines and tables of the samples, as a folder or a zip"))
     _data(verb("evaluate", verbs.evaluate, "score the project on a labelled dataset"), "test")
     command = verb("explain", verbs.explain, "show which examples decide one pixel")
     command.add_argument("input", type=Path, metavar="INPUT")
