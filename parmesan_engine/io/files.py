@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 import tokenize
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from nibabel.wrapstruct import WrapStructError
+from pydicom.errors import InvalidDicomError
 
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, StoreError
 
@@ -26,6 +28,10 @@ SUFFIXES = {
     "NIfTI": (".nii", ".nii.gz"),
     "npy": (".npy",),
     "CSV": (".csv", ".tsv", ".txt"),
+    "NRRD": (".nrrd", ".nhdr"),
+    "DICOM": (".dcm",),  # or a folder of them
+    "OME-Zarr": (".zarr",),  # a folder
+    "zip": (".zip",),  # of one of these folders
 }
 SUPPORTED = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 _SIGNATURES = {
@@ -36,19 +42,20 @@ _SIGNATURES = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
     b"\x93NUMPY": "npy",
+    b"NRRD000": "NRRD",
+    b"PK\x03\x04": "zip",
 }
 _STRANGERS = {
     b"GIF8": "a GIF picture",
     b"BM": "a BMP picture",
     b"RIFF": "a RIFF file (WebP, WAV)",
     b"%PDF": "a PDF",
-    b"PK\x03\x04": "a zip archive (npz, docx, xlsx)",
     b"\x89HDF": "an HDF5 file",
     b"\x80": "a Python pickle",
     b"\x1f\x8b": "gzip data with no NIfTI volume inside",
 }
-# Decoders meet damaged bytes with almost any exception; these are the ones that Pillow, tifffile, imagecodecs, nibabel
-# and numpy were seen to raise. Anything else is our own fault and must surface.
+# Decoders meet damaged bytes with almost any exception; these are the ones that Pillow, tifffile, imagecodecs, nibabel,
+# pydicom and numpy were seen to raise. Anything else is our own fault and must surface.
 DECODER_ERRORS = (
     OSError,
     EOFError,
@@ -67,6 +74,8 @@ DECODER_ERRORS = (
     HeaderDataError,
     HeaderTypeError,
     WrapStructError,
+    InvalidDicomError,
+    zipfile.BadZipFile,
 )
 
 
@@ -94,11 +103,15 @@ def is_nifti(head: bytes) -> bool:
 
 
 def sniff(path: Path) -> str:
-    """Return the kind of a file ("PNG", "JPEG", "TIFF", "NIfTI", "npy" or "CSV") from its first bytes.
+    """Return the kind of a file, a key of SUFFIXES, from its first bytes; of a folder, from what lies in it.
 
     Only text has no signature and is told by its suffix. Raises FormatError.
     """
+    if path.is_dir():
+        return "OME-Zarr" if is_zarr(path) else "DICOM"
     head = _head(path)
+    if head[128:132] == b"DICM" or (head.startswith(b"\x08\0") and suffix_of(path) in SUFFIXES["DICOM"]):
+        return "DICOM"  # some have no preamble and start with group 8
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             return kind
@@ -115,6 +128,11 @@ def sniff(path: Path) -> str:
     raise FormatError(
         f"one of {', '.join(SUPPORTED)}", f"{path.name} ({known or 'bytes of no known kind'})", "convert it first"
     )
+
+
+def is_zarr(folder: Path) -> bool:
+    """Return whether a folder is the root of a Zarr hierarchy, of format 2 or 3."""
+    return any((folder / name).is_file() for name in (".zattrs", ".zgroup", "zarr.json"))
 
 
 def _head(path: Path) -> bytes:
@@ -140,10 +158,15 @@ def _is_text(head: bytes) -> bool:
     return True
 
 
+def fits(shape: tuple[int, ...], max_bytes: int) -> bool:
+    """Return whether an array of `shape` needs at most `max_bytes` as float32."""
+    return 4 * math.prod(int(n) for n in shape) <= max_bytes
+
+
 def check_limit(shape: tuple[int, ...], max_bytes: int, name: str) -> None:
     """Raise LimitError when an array of `shape` would need more than `max_bytes` as float32. Call before allocating."""
-    size = 4 * math.prod(int(n) for n in shape)
-    if size > max_bytes:
+    if not fits(shape, max_bytes):
+        size = 4 * math.prod(int(n) for n in shape)
         got = f"{size / GIB:,.1f} GiB ({name}, shape {' x '.join(f'{n:,}' for n in shape)})"
         raise LimitError(f"at most {max_bytes / GIB:,.1f} GiB as 32-bit numbers", got, "crop or downsample it first")
 

@@ -7,67 +7,87 @@ import numpy as np
 
 from parmesan_engine.errors import FormatError, ShapeError
 from parmesan_engine.io.arrays import npy_shape, read_csv, read_npy, read_npy_labels
+from parmesan_engine.io.dicom import read_dicom
 from parmesan_engine.io.files import MAX_BYTES, SUFFIXES, sniff, suffix_of
+from parmesan_engine.io.nrrd_volumes import nrrd_shape, read_nrrd
+from parmesan_engine.io.ome_zarr import read_zarr, read_zarr_labels, zarr_shape
 from parmesan_engine.io.raster import raster_shape, read_raster, read_raster_labels
 from parmesan_engine.io.tiff import read_tiff, read_tiff_labels, tiff_shape
+from parmesan_engine.io.unpacking import unpacked
 from parmesan_engine.io.volumes import nifti_shape, read_nifti
 from parmesan_engine.types import Sample
 
+_FAMILIES = {"TIFF": read_tiff, "NRRD": read_nrrd, "DICOM": read_dicom, "OME-Zarr": read_zarr}  # may hold several time points
+
 
 def read(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: int | None = None) -> Sample:
-    """Return the picture, volume or signal in a file.
+    """Return the picture, volume or signal in a file: the first time point of a recording. See `read_frames`."""
+    return read_frames(path, max_bytes=max_bytes, spatial_dims=spatial_dims)[0]
 
-    max_bytes bounds the decoded size as float32 and is checked against the header, before anything is allocated.
+
+def read_frames(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: int | None = None) -> list[Sample]:
+    """Return the time points in a file or folder, one sample each; a file without time gives one.
+
+    max_bytes bounds the decoded size of all as float32 and is checked against the header, before anything is allocated.
     spatial_dims (1, 2, 3) settles what an .npy leaves open (see `arrays`) and is required of the others.
     Raises FormatError, LimitError, ShapeError.
     """
     path = Path(path)
     kind = sniff(path)
-    if kind in ("PNG", "JPEG"):
-        sample = read_raster(path, kind, max_bytes=max_bytes)
-    elif kind == "TIFF":
-        sample = read_tiff(path, max_bytes=max_bytes)
+    if kind == "zip":
+        with unpacked(path, max_bytes=max_bytes) as folder:
+            return read_frames(folder, max_bytes=max_bytes, spatial_dims=spatial_dims)
+    if kind in _FAMILIES:
+        frames = _FAMILIES[kind](path, max_bytes=max_bytes)
+    elif kind in ("PNG", "JPEG"):
+        frames = [read_raster(path, kind, max_bytes=max_bytes)]
     elif kind == "NIfTI":
-        sample = read_nifti(path, max_bytes=max_bytes)
+        frames = [read_nifti(path, max_bytes=max_bytes)]
     elif kind == "npy":
-        sample = read_npy(path, max_bytes=max_bytes, spatial_dims=spatial_dims)
+        frames = [read_npy(path, max_bytes=max_bytes, spatial_dims=spatial_dims)]
     else:
-        sample = read_csv(path, max_bytes=max_bytes)
-    if spatial_dims not in (None, sample.spatial_dims):
-        raise ShapeError(
-            f"{spatial_dims} spatial axes", f"{sample.spatial_shape} in {path.name}", "choose a file of that kind"
-        )
-    if suffix_of(path) not in SUFFIXES[kind]:
-        sample = replace(sample, notes=(*sample.notes, f"read as {kind}, whatever its name says"))
-    return sample
+        frames = [read_csv(path, max_bytes=max_bytes)]
+    shape = frames[0].spatial_shape
+    if spatial_dims not in (None, len(shape)):
+        raise ShapeError(f"{spatial_dims} spatial axes", f"{shape} in {path.name}", "choose a file of that kind")
+    if path.is_file() and suffix_of(path) not in SUFFIXES[kind] and kind != "DICOM":  # DICOM files often have no suffix
+        frames = [replace(frame, notes=(*frame.notes, f"read as {kind}, whatever its name says")) for frame in frames]
+    return frames
 
 
 def spatial_shape(path: str | Path, *, spatial_dims: int | None = None) -> tuple[int, ...]:
-    """Return the spatial shape that `read` would give, from the header alone (a table has none and is read)."""
+    """Return the spatial shape that `read` would give, from the header alone where there is one (else it is read)."""
     path = Path(path)
     kind = sniff(path)
     if kind in ("PNG", "JPEG"):
         return raster_shape(path, kind)
-    if kind == "TIFF":
-        return tiff_shape(path)
-    if kind == "NIfTI":
-        return nifti_shape(path)
-    return npy_shape(path, spatial_dims) if kind == "npy" else read_csv(path, max_bytes=MAX_BYTES).spatial_shape
+    if kind == "npy":
+        return npy_shape(path, spatial_dims)
+    shapes = {"TIFF": tiff_shape, "NIfTI": nifti_shape, "NRRD": nrrd_shape, "OME-Zarr": zarr_shape}
+    return shapes[kind](path) if kind in shapes else read(path, spatial_dims=spatial_dims).spatial_shape
 
 
-def read_label_array(path: str | Path, *, max_bytes: int = MAX_BYTES) -> np.ndarray:
-    """Return the numbers of a label file as (*spatial), as stored: palettes are not turned into colours."""
+def read_label_array(path: str | Path, *, max_bytes: int = MAX_BYTES, frame: int = 0) -> np.ndarray:
+    """Return the numbers of a label file as (*spatial), as stored: palettes are not turned into colours.
+
+    frame: which time point, of a file with several; one without time is for every time point. Raises FormatError.
+    """
     path = Path(path)
     kind = sniff(path)
+    if kind == "zip":
+        with unpacked(path, max_bytes=max_bytes) as folder:
+            return read_label_array(folder, max_bytes=max_bytes, frame=frame)
     if kind in ("PNG", "JPEG"):
         return read_raster_labels(path, kind, max_bytes=max_bytes)
-    if kind == "TIFF":
-        return read_tiff_labels(path, max_bytes=max_bytes)
     if kind == "npy":
         return read_npy_labels(path, max_bytes=max_bytes)
-    sample = read_nifti(path, max_bytes=max_bytes) if kind == "NIfTI" else read_csv(path, max_bytes=max_bytes)
-    if sample.channels != 1:
-        raise FormatError(
-            "one number per voxel", f"{path.name} with {sample.channels} channels", "save labels in one channel"
-        )
-    return sample.array[0]
+    if kind in ("TIFF", "OME-Zarr"):
+        moments = (read_tiff_labels if kind == "TIFF" else read_zarr_labels)(path, max_bytes=max_bytes)
+    else:
+        samples = read_frames(path, max_bytes=max_bytes)
+        if samples[0].channels != 1:
+            raise FormatError("one number per voxel", f"{path.name} with {samples[0].channels} channels", "save labels in one channel")
+        moments = [sample.array[0] for sample in samples]
+    if len(moments) > 1 and frame >= len(moments):
+        raise FormatError(f"labels of time point {frame + 1}", f"{len(moments)} time points in {path.name}", "choose its own labels")
+    return moments[frame if len(moments) > 1 else 0]

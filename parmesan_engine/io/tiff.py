@@ -1,42 +1,43 @@
-"""TIFF pictures and stacks, with the physical sizes of ImageJ and OME; plain resolution tags are print settings."""
+"""TIFF pictures, stacks and recordings: pages, depth, time, channels, pyramids. What they say beside is in `tiff_sizes`."""
 
-import html
-import re
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from parmesan_engine.errors import FormatError, ShapeError
-from parmesan_engine.io.files import check_limit, decoding, plain_numbers
+from parmesan_engine.io.files import check_limit, decoding, fits
+from parmesan_engine.io.frames import clean_names, frames_of
 from parmesan_engine.io.raster import orient, orientation_notes
+from parmesan_engine.io.tiff_sizes import channel_names, interval_of, spacing_of
 from parmesan_engine.types import Sample
 
 _ALPHA = (1, 2)  # values of the ExtraSamples tag; 0 is "something else", such as an infrared channel
-_MICRON = {"micron", "microns", "micrometer", "um", "\u00b5m", "\u03bcm", r"\u00b5m"}
-_METRES = {"nm": 1e-9, "\u00b5m": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 
 
-def read_tiff(path: Path, *, max_bytes: int) -> Sample:
-    """Return a TIFF as (channels, y, x), or (channels, z, y, x) when it has several pages of one size.
+def read_tiff(path: Path, *, max_bytes: int) -> list[Sample]:
+    """Return the time points of a TIFF as (channels, y, x), or (channels, z, y, x) when it has several pages of one size.
 
-    3 or 4 samples per pixel are colours (alpha dropped); further pages of other sizes are left out with a note.
+    3 or 4 samples per pixel are colours (alpha dropped); further pages of other sizes are left out with a note. Of a pyramid
+    the largest picture within max_bytes is read.
     """
     with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
-        series, page = tif.series[0], tif.series[0].keyframe
-        _check_axes(series, path)
-        colours = 3 if page.photometric == tifffile.PHOTOMETRIC.PALETTE else 1
-        check_limit((*series.shape, colours), max_bytes, path.name)
+        _check_axes(tif.series[0], path)
+        series, notes = _level(tif.series[0], path, max_bytes)
         _check_complete(tif, series, path)
-        array, notes = _colours(series.asarray(), series.axes, page)
+        array, more = _colours(series.asarray(), series.axes, series.keyframe)
+        notes += more
         if len(tif.series) > 1:
-            notes += (f"only the first of {len(tif.series)} pictures of different sizes was read",)
-        orientation = _orientation(page)
-        array, depth_axis = _to_channels_first(array, series.axes, orientation)
-        spacing, unit = _spacing(tif, page, depth_axis, array.ndim - 1, swapped=orientation >= 5)
-    return Sample(
-        plain_numbers(array, path.name), path.name, spacing, unit, notes=notes + orientation_notes(orientation)
-    )
+            notes += (f"only the first of {len(tif.series)} pictures was read",)
+        orientation = _orientation(series.keyframe)
+        array, depth_axis = _to_frames(array, series.axes, orientation)
+        spacing, unit = spacing_of(tif, tif.series[0].keyframe, depth_axis, array.ndim - 2, swapped=orientation >= 5)
+        names, interval = clean_names(channel_names(tif), array.shape[1]), interval_of(tif)
+        if spacing:  # a smaller picture of a pyramid has larger pixels
+            whole = _to_sizes(tif.series[0], orientation)
+            spacing = tuple(step * n / m for step, n, m in zip(spacing, whole, array.shape[2:], strict=True))
+    about = Sample(array[0], path.name, spacing, unit, notes=notes + orientation_notes(orientation), channel_names=names)
+    return frames_of(array, about, interval=interval)
 
 
 def tiff_shape(path: Path) -> tuple[int, ...]:
@@ -44,24 +45,32 @@ def tiff_shape(path: Path) -> tuple[int, ...]:
     with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
         series = tif.series[0]
         _check_axes(series, path)
-        sizes = dict(zip(series.axes, series.shape, strict=True))
-        plane = (sizes["Y"], sizes["X"]) if _orientation(series.keyframe) < 5 else (sizes["X"], sizes["Y"])
-        return (*(n for axis, n in sizes.items() if axis not in "YXSC" and n > 1), *plane)
+        return _to_sizes(series, _orientation(series.keyframe))
 
 
 def read_tiff_labels(path: Path, *, max_bytes: int) -> np.ndarray:
-    """Return the stored numbers as (y, x) or (z, y, x); a palette is only for looking."""
+    """Return the stored numbers as (t, y, x) or (t, z, y, x); a palette is only for looking."""
     with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
         series = tif.series[0]
         _check_axes(series, path)
         check_limit(series.shape, max_bytes, path.name)
         _check_complete(tif, series, path)
-        labels, _ = _to_channels_first(series.asarray(), series.axes, _orientation(series.keyframe))
-    if len(labels) != 1:
-        raise FormatError(
-            "one number per pixel", f"{path.name} with {len(labels)} channels", "save labels in one channel"
-        )
-    return labels[0]
+        labels, _ = _to_frames(series.asarray(), series.axes, _orientation(series.keyframe))
+    if labels.shape[1] != 1:
+        raise FormatError("one number per pixel", f"{path.name} with {labels.shape[1]} channels", "save labels in one channel")
+    return labels[:, 0]
+
+
+def _level(series: tifffile.TiffPageSeries, path: Path, max_bytes: int) -> tuple[tifffile.TiffPageSeries, tuple[str, ...]]:
+    """Return the largest picture of a pyramid that fits, with a note when it is not the first. Raises LimitError."""
+    colours = 3 if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE else 1
+    level = next((one for one in series.levels if fits((*one.shape, colours), max_bytes)), series)
+    check_limit((*level.shape, colours), max_bytes, path.name)
+    _check_axes(level, path)
+    if level.shape == series.shape:
+        return series, ()
+    full, read = (" x ".join(map(str, one.shape)) for one in (series, level))
+    return level, (f"read at {read} of {full}, the largest picture of its pyramid that fits",)
 
 
 def _orientation(page: tifffile.TiffPage) -> int:
@@ -70,13 +79,17 @@ def _orientation(page: tifffile.TiffPage) -> int:
 
 def _check_axes(series: tifffile.TiffPageSeries, path: Path) -> None:
     sizes = dict(zip(series.axes, series.shape, strict=True))
-    deep = [axis for axis, n in sizes.items() if axis not in "YXSC" and n > 1]
-    channels = [axis for axis in "SC" if sizes.get(axis, 1) > 1]
-    if len(sizes) != len(series.axes) or not {"Y", "X"} <= set(sizes) or len(deep) > 1 or len(channels) > 1:
+    deep = [axis for axis, n in sizes.items() if axis not in "TYXSC" and n > 1]
+    if len(sizes) != len(series.axes) or not {"Y", "X"} <= set(sizes) or len(deep) > 1:
         got = f"axes {series.axes} of sizes {' x '.join(map(str, series.shape))} in {path.name}"
-        raise ShapeError(
-            "axes y, x, at most one of pages, and one of channels", got, "save one time point or one stack"
-        )
+        raise ShapeError("axes y, x, at most one of depth, and those of time and channels", got, "save one stack of it")
+
+
+def _to_sizes(series: tifffile.TiffPageSeries, orientation: int) -> tuple[int, ...]:
+    """Return the spatial shape."""
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    plane = (sizes["Y"], sizes["X"]) if orientation < 5 else (sizes["X"], sizes["Y"])
+    return (*(n for axis, n in sizes.items() if axis not in "TYXSC" and n > 1), *plane)
 
 
 def _check_complete(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
@@ -113,61 +126,14 @@ def _colours(array: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.
     return array, ()
 
 
-def _to_channels_first(array: np.ndarray, axes: str, orientation: int) -> tuple[np.ndarray, str]:
-    """Return (channels, [z,] y, x) and the letter of the page axis ("" when there is none)."""
+def _to_frames(array: np.ndarray, axes: str, orientation: int) -> tuple[np.ndarray, str]:
+    """Return (t, channels, [z,] y, x) and the letter of the depth axis ("" when there is none)."""
     if array.ndim == len(axes) + 1:  # a palette gave a last axis of colours
         axes += "S"
-    deep = "".join(axis for axis, n in zip(axes, array.shape, strict=True) if axis not in "YXSC" and n > 1)
-    channel = "".join(axis for axis, n in zip(axes, array.shape, strict=True) if axis in "SC" and n > 1)
-    keep = "YX" + deep + channel
+    deep = "".join(axis for axis, n in zip(axes, array.shape, strict=True) if axis not in "TYXSC" and n > 1)
+    keep = [axis for axis in "YX" + deep + "TCS" if axis in axes]
     order = [axes.index(axis) for axis in keep] + [i for i, axis in enumerate(axes) if axis not in keep]
-    array = array.transpose(order).reshape([array.shape[i] for i in order[: len(keep)]])
-    array = orient(array, orientation)
-    array = array if channel else array[..., None]
-    array = array.transpose((3, 2, 0, 1) if deep else (2, 0, 1))
-    return np.ascontiguousarray(array), deep
-
-
-def _spacing(
-    tif: tifffile.TiffFile, page: tifffile.TiffPage, depth_axis: str, dims: int, *, swapped: bool
-) -> tuple[tuple[float, ...] | None, str]:
-    """Return the spacing (z, y, x) or (y, x) and its unit, or (None, "px")."""
-    sizes, unit = _ome_sizes(tif.ome_metadata) if tif.is_ome else _imagej_sizes(tif, page)
-    if depth_axis and depth_axis not in "ZIQ":  # pages are times or angles: no distance
-        return None, "px"
-    plane = ("x", "y") if swapped else ("y", "x")
-    wanted = [sizes.get(axis, 0.0) for axis in (("z", *plane) if dims == 3 else plane)]
-    return (tuple(wanted), unit) if all(np.isfinite(n) and n > 0 for n in wanted) else (None, "px")
-
-
-def _imagej_sizes(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[dict[str, float], str]:
-    unit = _unit((tif.imagej_metadata or {}).get("unit", ""))
-    if not unit or unit.startswith("pixel"):
-        return {}, "px"
-    sizes = {"z": float(tif.imagej_metadata.get("spacing", 1.0))}  # ImageJ leaves a voxel depth of 1 out
-    for axis, name in (("x", "XResolution"), ("y", "YResolution")):
-        if name in page.tags and page.tags[name].value[0]:
-            pixels, units = page.tags[name].value
-            sizes[axis] = units / pixels
-    return sizes, unit
-
-
-def _ome_sizes(xml: str) -> tuple[dict[str, float], str]:
-    """Return sizes by axis in the unit of x; OME's default unit is the micrometre."""
-
-    def attribute(name: str, default: str) -> str:
-        found = re.search(rf'\b{name}="([^"]*)"', xml)
-        return html.unescape(found.group(1)) if found else default
-
-    unit = _unit(attribute("PhysicalSizeXUnit", "\u00b5m"))
-    sizes = {}
-    for axis in "XYZ":
-        own = _unit(attribute(f"PhysicalSize{axis}Unit", "\u00b5m"))
-        factor = 1.0 if own == unit else _METRES.get(own, np.nan) / _METRES.get(unit, np.nan)
-        sizes[axis.lower()] = float(attribute(f"PhysicalSize{axis}", "0")) * factor
-    return sizes, unit
-
-
-def _unit(text: str) -> str:
-    text = str(text).strip()
-    return "\u00b5m" if text.lower() in _MICRON else text
+    sizes = dict(zip(axes, array.shape, strict=True))
+    shape = [sizes["Y"], sizes["X"], sizes[deep] if deep else 1, sizes.get("T", 1), sizes.get("C", 1) * sizes.get("S", 1)]
+    array = orient(array.transpose(order).reshape(shape), orientation).transpose(3, 4, 2, 0, 1)
+    return np.ascontiguousarray(array if deep else array[:, :, 0]), deep

@@ -1,5 +1,11 @@
+import shutil
+import zipfile
+from pathlib import Path
+
 import nibabel
+import nrrd
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from hypothesis import given, settings
@@ -21,7 +27,7 @@ def test_empty_file(tmp_path, name):
     "data, name, reason",
     [
         (b"GIF89a" + bytes(20), "a.gif", "one of .png.*a GIF picture"),
-        (b"PK\x03\x04" + bytes(20), "a.npz", "zip archive"),
+        (b"PK\x03\x04" + bytes(20), "a.npz", "intact zip"),
         (b"hello", "a.docx", "text starting 'hello'"),
         (bytes(range(1, 200)) * 3, "a.bin", "no known kind"),
         (b"%PDF-1.4", "a.png", "what its name says.*a PDF"),
@@ -36,7 +42,7 @@ def test_unsupported_content(tmp_path, data, name, reason):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(FormatError, match="existing file.*nowhere.png"):
         io.read(tmp_path / "nowhere.png")
-    with pytest.raises(FormatError, match="readable file"):
+    with pytest.raises(FormatError, match="DICOM pictures; got none"):
         io.read(tmp_path)
 
 
@@ -58,6 +64,12 @@ def intact(tmp_path_factory):
     nibabel.Nifti1Image(picture, np.eye(4)).to_filename(folder / "a.nii")
     nibabel.Nifti1Image(picture, np.eye(4)).to_filename(folder / "a.nii.gz")
     np.save(folder / "a.npy", picture)
+    for encoding in ("raw", "gzip"):
+        nrrd.write(str(folder / f"{encoding}.nrrd"), picture[..., 0], {"encoding": encoding, "spacings": [2.0, 3.0]})
+    for name in ("MR_small", "MR_small_RLE", "MR_small_jpeg_ls_lossless"):
+        shutil.copy(Path(pydicom.__file__).parent / f"data/test_files/{name}.dcm", folder)
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.write(folder / "MR_small.dcm", "MR_small.dcm")
     return folder
 
 

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from parmesan_engine import io
-from parmesan_engine.errors import FormatError, LimitError, ShapeError
+from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.io.reading import read_label_array
 
 
@@ -79,7 +79,7 @@ def test_colour_pages_and_pages_of_other_sizes(tmp_path, rng):
         tif.write(pages[0, ..., 0], metadata=None)
         tif.write(pages[0, :5, :2, 0], metadata=None)
     sample = io.read(tmp_path / "b.tif")
-    assert sample.spatial_shape == (6, 7) and "different sizes" in sample.notes[0]
+    assert sample.spatial_shape == (6, 7) and "first of 2 pictures" in sample.notes[0]
 
 
 def test_imagej_spacing_channels_and_depth(tmp_path, rng):
@@ -115,12 +115,6 @@ def test_ome_spacing_in_mixed_units(tmp_path, rng):
 def test_print_resolution_is_no_spacing(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 5), np.uint8), resolution=(72, 72), resolutionunit="INCH")
     assert io.read(tmp_path / "a.tif").spacing is None
-
-
-def test_time_and_depth_together_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4, 5, 6), np.uint8), imagej=True, metadata={"axes": "TZYX"})
-    with pytest.raises(ShapeError, match="axes TZYX of sizes 3 x 4 x 5 x 6"):
-        io.read(tmp_path / "a.tif")
 
 
 def test_palette_and_inverted_grey(tmp_path):
@@ -169,3 +163,49 @@ def test_nan_and_complex(tmp_path):
     tifffile.imwrite(tmp_path / "b.tif", np.zeros((4, 5), np.complex64))
     with pytest.raises(FormatError, match="complex64"):
         io.read(tmp_path / "b.tif")
+
+
+def test_time_depth_and_channels_of_ome(tmp_path, rng):
+    stack = rng.integers(0, 999, (3, 2, 4, 6, 7), dtype=np.uint16)
+    sizes = {f"PhysicalSize{axis}": size for axis, size in (("X", 0.25), ("Y", 0.5), ("Z", 2.0))}
+    units = {f"PhysicalSize{axis}Unit": "\u00b5m" for axis in "XYZ"}
+    metadata = {"axes": "TCZYX", **sizes, **units, "TimeIncrement": 0.5, "TimeIncrementUnit": "s",
+                "Channel": {"Name": ["DAPI", "GFP & more"]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, metadata=metadata)
+    frames = io.read_frames(tmp_path / "a.ome.tif")
+    assert all(np.array_equal(frame.array, stack[i]) for i, frame in enumerate(frames)) and len(frames) == 3
+    assert [frame.frame for frame in frames] == [0, 1, 2] and len({frame.series for frame in frames}) == 1
+    assert frames[2].channel_names == ("DAPI", "GFP & more") and frames[2].spacing == (2.0, 0.5, 0.25)
+    assert frames[1].name == "a.ome.tif t2" and frames[1].notes == ("time point 2 of 3, 0.5 s apart",)
+    assert len({frame.content_hash for frame in frames}) == 3
+
+
+def test_time_of_imagej_and_its_labels(tmp_path, rng):
+    stack = rng.integers(0, 3, (3, 4, 6, 7), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TZYX", "finterval": 2.5})
+    frames = io.read_frames(tmp_path / "a.tif")
+    assert np.array_equal(frames[2].array[0], stack[2]) and "2.5 s apart" in frames[0].notes[0]
+    assert np.array_equal(read_label_array(tmp_path / "a.tif", frame=1), stack[1])
+
+
+def test_still_moments_are_moments(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 6, 7), np.uint8), imagej=True, metadata={"axes": "TYX"})
+    assert len({frame.content_hash for frame in io.read_frames(tmp_path / "a.tif")}) == 3
+
+
+def test_the_largest_picture_of_a_pyramid_that_fits(tmp_path, rng):
+    picture = rng.integers(0, 255, (64, 96), dtype=np.uint8)
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "\u00b5m", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "\u00b5m"}
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        tif.write(picture, subifds=1, metadata={"axes": "YX", **sizes})
+        tif.write(picture[::4, ::4], subfiletype=1)
+    assert np.array_equal(io.read(tmp_path / "a.ome.tif").array[0], picture)
+    small = io.read(tmp_path / "a.ome.tif", max_bytes=4 * 16 * 24)
+    assert np.array_equal(small.array[0], picture[::4, ::4]) and small.spacing == (2.0, 2.0)
+    assert "16 x 24 of 64 x 96" in small.notes[0]
+
+
+def test_colours_in_several_channels_are_all_channels(tmp_path, rng):
+    stack = rng.integers(0, 255, (2, 6, 7, 3), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, photometric="rgb", metadata={"axes": "CYXS"})
+    assert np.array_equal(io.read(tmp_path / "a.ome.tif").array, stack.transpose(0, 3, 1, 2).reshape(6, 6, 7))
