@@ -83,11 +83,10 @@ def film(state: Strip, desk: Desk, project: Project, survey: Survey, work: str, 
     labelled = sum(1 for record in records if examples.get(record.id))
     tally = [f"{labelled} labelled", f"{len(marks)} checked"] if len(records) > 1 else []
     waiting = f"{len(behind)} to prepare" if behind and not work else ""
-    mark = marks.get(desk.sample)
     return {
         "client": state.client, "acked": state.ledger.handled.get(state.client, 0), "project": desk.project, "chosen": desk.sample,
         "total": len(records), "page": page, "pages": pages, "tally": " · ".join(tally), "work": work or waiting,
-        "paused": state.paused, "busy": bool(work or behind), "checked": _who(mark) if mark else "",
+        "paused": state.paused, "busy": bool(work or behind), "marks": {i: _who(mark) for i, mark in marks.items()},
         "samples": [_card(record, project, survey, record.id not in behind, marks.get(record.id), examples.get(record.id, 0),
                           picture(record.id)) for record in shown],
     }

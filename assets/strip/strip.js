@@ -19,15 +19,23 @@ class Strip {
     this.seq = 0;
     this.ops = [];
     for (const turn of root.querySelectorAll(".turn")) turn.onclick = () => this.act({ kind: "page", page: this.data.page + Number(turn.dataset.turn) });
-    root.querySelector(".verify").onclick = () => this.act({ kind: "verify", sample: this.data.chosen, on: !this.data.checked });
+    root.querySelector(".verify").onclick = () => this.act({ kind: "verify", sample: this.chosen(), on: !this.checked() });
     root.querySelector(".pause").onclick = () => this.act({ kind: "pause", on: !this.data.paused });
     this.film.onkeydown = (event) => this.key(event);
+  }
+  chosen() { // what was clicked last counts at once, also before the server has heard of it
+    return this.ops.findLast((op) => op.kind === "pick")?.sample ?? this.data.chosen;
+  }
+  checked() {
+    const clicked = this.ops.findLast((op) => op.kind === "verify" && op.sample === this.chosen());
+    const mark = this.data.marks[this.chosen()] || "";
+    return clicked ? (clicked.on ? mark || "you" : "") : mark;
   }
   act(op) {
     this.seq += 1;
     this.ops.push({ seq: this.seq, id: `${this.client}-${this.seq}`, project: this.data.project, ...op });
     this.args.setStateValue("picks", { client: this.client, ops: this.ops });
-    this.root.classList.add("waiting");
+    this.draw();
   }
   key(event) {
     const cards = [...this.film.children], at = cards.indexOf(event.target);
@@ -39,9 +47,12 @@ class Strip {
   }
   show(args) {
     this.args = args;
-    const data = args.data, turned = !this.data || this.data.page !== data.page || this.data.chosen !== data.chosen || this.data.project !== data.project;
-    this.data = data;
+    const data = (this.data = args.data);
     if (data.client === this.client) { this.ops = this.ops.filter((op) => op.seq > data.acked); this.root.dataset.acked = data.acked; }
+    this.draw();
+  }
+  draw() {
+    const data = this.data, checked = this.checked();
     this.root.classList.toggle("waiting", this.ops.length > 0);
     const find = (selector) => this.root.querySelector(selector);
     find(".count").textContent = data.total === 1 ? "1 sample" : `${data.total} samples`;
@@ -52,26 +63,28 @@ class Strip {
     pause.textContent = data.paused ? "Go on" : "Pause";
     pause.title = data.paused ? "Prepare the samples in the background" : "Stop preparing samples in the background";
     const verify = find(".verify");
-    verify.textContent = data.checked ? "Take the mark away" : "Mark as checked";
-    verify.title = data.checked ? `Checked by ${data.checked}` : "Say that you have looked at this prediction and found it good";
+    verify.textContent = checked ? "Take the mark away" : "Mark as checked";
+    verify.title = checked ? `Checked by ${checked}` : "Say that you have looked at this prediction and found it good";
     find(".pages").hidden = data.pages < 2;
     find("output").textContent = `${data.page + 1} / ${data.pages}`;
     find(".turn[data-turn='-1']").disabled = data.page === 0;
     find(".turn[data-turn='1']").disabled = data.page + 1 >= data.pages;
-    this.cards(data, turned);
+    this.cards(data);
   }
-  cards(data, turned) {
+  cards(data) {
     const focused = this.film.contains(this.root.getRootNode().activeElement) ? this.root.getRootNode().activeElement.dataset.sample : null;
     const left = this.film.scrollLeft;
-    this.film.replaceChildren(...data.samples.map((one) => this.card(one, data)));
+    this.film.replaceChildren(...data.samples.map((one) => this.card(one)));
     this.film.scrollLeft = left;
     if (focused) this.film.querySelector(`[data-sample="${focused}"]`)?.focus({ preventScroll: true });
     const chosen = this.film.querySelector("[aria-selected=true]");
-    if (turned && chosen) chosen.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const place = `${data.project} ${data.page} ${this.chosen()}`; // scrolls there once, then leaves the strip where the hand put it
+    if (place !== this.place && chosen) chosen.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.place = place;
     (chosen || this.film.firstElementChild)?.setAttribute("tabindex", "0");
   }
-  card(one, data) {
-    const chosen = one.id === data.chosen;
+  card(one) {
+    const chosen = one.id === this.chosen();
     const shot = element("span", "", { className: "shot" });
     if (one.picture) shot.append(element("img", "", { src: one.picture, alt: "", draggable: false }));
     if (one.verified) shot.append(element("span", "✓", { className: one.verified.now ? "tick" : "tick older" }));
@@ -94,7 +107,7 @@ class Strip {
     card.title = [one.name, one.note, ...one.shares.map((part) => `${part.name} ${percent(part.share)}`), one.fresh || one.doubt === null ? "" : "from an earlier version"]
       .filter(Boolean).join("\n");
     card.setAttribute("aria-label", card.title.replaceAll("\n", ", "));
-    card.onclick = () => { if (one.id !== this.data.chosen) this.act({ kind: "pick", sample: one.id }); };
+    card.onclick = () => { if (one.id !== this.chosen()) this.act({ kind: "pick", sample: one.id }); };
     return card;
   }
 }

@@ -59,7 +59,7 @@ def test_checked_and_not_checked(page, picture):
     page.run()
     assert shown(page)["samples"][0]["verified"] == {"now": False}, "the memory has moved on"
     send(page, "strip", picks=log(on, {**on, "on": False}))
-    assert verified(picture[1].path) == {} and shown(page)["checked"] == ""
+    assert verified(picture[1].path) == {} and shown(page)["marks"] == {}
 
 
 def test_pages_follow_the_chosen_sample(many):
