@@ -29,6 +29,7 @@ from parmesan_engine.project.features import FeatureCache, adapt
 from parmesan_engine.project.live import Live, Progress
 from parmesan_engine.project.samples import SampleRecord, SampleStore
 from parmesan_engine.project.snapshot import Snapshot
+from parmesan_engine.project.truth import drop_truth
 from parmesan_engine.project.upkeep import Upkeep
 from parmesan_engine.project.verified import unverify_sample
 from parmesan_engine.registry import recipe_of
@@ -161,6 +162,7 @@ class Project:
             receipt = self.forget(sample=sample_id, by=by) if known else None
             self.store.remove(sample_id)
             unverify_sample(self.path, sample_id)
+            drop_truth(self.path, sample_id)
             if self.live:
                 self.live.forget_sample(sample_id)
             return receipt

@@ -1,0 +1,50 @@
+"""The truth of samples: kept as it was given, gone with the sample, never part of the memory."""
+
+import numpy as np
+import pytest
+
+from parmesan_engine.errors import ShapeError, StoreError
+from parmesan_engine.project.truth import drop_truth, keep_truth, truth, truth_stamp
+from tests.project.painter import SHAPE, new_project
+
+
+@pytest.fixture
+def project(tmp_path):
+    made, _ = new_project(tmp_path / "p")
+    with made:
+        yield made
+
+
+def test_truth_comes_back_as_it_was_given(project):
+    record, other = project.samples()
+    before, version = truth_stamp(project.path), project.version
+    labels = np.random.default_rng(0).integers(-1, 3, SHAPE)
+    keep_truth(project.path, record, labels)
+    found = truth(project.path, record.id)
+    assert found.dtype == np.int16 and np.array_equal(found, labels) and truth(project.path, other.id) is None
+    assert truth_stamp(project.path) != before and project.version == version
+    values = np.where(labels < 0, np.nan, labels / 3)
+    keep_truth(project.path, other, values)
+    assert truth(project.path, other.id).dtype == np.float32 and np.allclose(truth(project.path, other.id), values, equal_nan=True)
+    drop_truth(project.path, other.id)
+    drop_truth(project.path, other.id)
+    assert truth(project.path, other.id) is None
+
+
+def test_truth_goes_with_its_sample(project):
+    record = project.samples()[0]
+    keep_truth(project.path, record, np.zeros(SHAPE, np.int16))
+    project.remove_sample(record.id)
+    assert truth(project.path, record.id) is None and truth_stamp(project.path) == ()
+
+
+def test_other_shapes_and_damaged_files_are_refused(project):
+    record = project.samples()[0]
+    with pytest.raises(ShapeError):
+        keep_truth(project.path, record, np.zeros((3, 3), np.int16))
+    assert truth(project.path, record.id) is None
+    keep_truth(project.path, record, np.zeros(SHAPE, np.int16))
+    file = project.path / "truth" / f"{record.id}.npy"
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(StoreError):
+        truth(project.path, record.id)
