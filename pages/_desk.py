@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pages._asking import go_next
 from pages._steps import step
 from pages._view import View, clicked_place, record_of
 from pages.components.canvas import Courier
@@ -146,14 +147,14 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         stroke = Stroke.parse(op.get("stroke"))
         result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=op["id"])
         desk.said = " ".join(result.notes)
-    elif kind in ("undo", "redo"):
+    elif kind in ("undo", "redo", "next"):
         before = desk.sample
-        desk.said = step(desk, project, kind, desk.author)
+        desk.said = go_next(desk, project) if kind == "next" else step(desk, project, kind, desk.author)
         desk.jumps += desk.sample != before
     elif kind == "refit":
         project.refit()
     else:
-        raise FormatError("a stroke, undo, redo, refit, restore or inspect", repr(kind)[:40], "reload the page")
+        raise FormatError("a stroke, undo, redo, next, refit, restore or inspect", repr(kind)[:40], "reload the page")
     desk.milliseconds, desk.changed = 1000 * (time.perf_counter() - start), None
 
 

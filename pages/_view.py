@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from pages._asked import Asked
 from pages.components.messages import is_count
 from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.project import Project, SampleRecord
@@ -17,7 +18,8 @@ class View:
     """Where one browser session looks.
 
     samples: project -> chosen sample; planes: sample id -> (axis, index) of the slice shown; clicked: sample id -> inspected pixel;
-    seq: the past version (by its number in the history) that is looked at, None for now; viewed: the last wish of the canvas.
+    seq: the past version (by its number in the history) that is looked at, None for now; viewed: the last wish of the canvas;
+    asked: examples whose reach is shown, places offered for labelling.
     """
 
     project: str = ""
@@ -26,6 +28,7 @@ class View:
     clicked: dict[str, tuple[int, ...]] = field(default_factory=dict)
     seq: int | None = None
     viewed: dict[str, Any] | None = None
+    asked: Asked = field(default_factory=Asked)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property

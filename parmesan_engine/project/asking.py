@@ -116,6 +116,12 @@ def next_places(project: Project, *, count: int = 8, samples: Sequence[str] | No
     return insight.spread_out(snapshot.predictor, found)[:count]
 
 
+def next_here(project: Project, sample_id: str, *, count: int = 1, passed: Sequence[tuple[int, ...]] = ()) -> list[Suggestion]:
+    """Return the places of one sample worth a label, from what is held of it: at once if the sample is being looked at."""
+    with project.lock:
+        return insight.suggest(project.live.ready(sample_id), sample_id, count=count, passed=np.asarray(passed, int))
+
+
 def audit(project: Project, *, progress: Progress = None) -> Audit:
     """Return which examples the others contradict and which strokes they could replace. Raises EmptyMemoryError."""
     return insight.audit(project.snapshot().predictor, progress)

@@ -1,0 +1,43 @@
+"""Layers that answer a question: what the last correction changed, and what chosen examples decide. No Streamlit in here."""
+
+import numpy as np
+
+from pages._view import View
+from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.project import Project, SampleRecord, asking
+from parmesan_engine.resample import Box
+
+CHANGE, REACH = "change", "reach"
+
+
+def offered(view: View, project: Project, record: SampleRecord) -> list[str]:
+    """Return the layers that have something to show of a sample now."""
+    if len(project) == 0 and view.seq is None:
+        return []
+    return [CHANGE] + ([REACH] if view.seq is None and reaching(view, project) else [])
+
+
+def reaching(view: View, project: Project) -> bool:
+    """Whether examples are chosen whose reach can be shown: of this project, and still there."""
+    chosen = view.asked.chosen
+    if chosen is None or chosen.project != view.project or project.memory is None:
+        return False
+    return bool(np.isin(chosen.ids, project.memory.ids).any())
+
+
+def layer_id(view: View, project: Project, record: SampleRecord, name: str) -> str:
+    """Return a name of what the layer shows: equal names, equal arrays."""
+    state = f"{project.version[:12]}-{str(project.metric_state()['id'])[:12]}"
+    return f"{view.asked.chosen.key}-{state}" if name == REACH and view.asked.chosen else f"{view.seq}-{len(project.history())}-{state}"
+
+
+def layer(view: View, project: Project, record: SampleRecord, name: str, box: Box | None) -> np.ndarray | None:
+    """Return (*spatial) float32 in [0, 1], of a box if given; None where there is nothing to show."""
+    if name not in offered(view, project, record):
+        return None
+    try:
+        if name == REACH:
+            return asking.reach_map(project, record.id, view.asked.chosen.ids, box=box)
+        return asking.last_change(project, record.id, seq=view.seq, box=box).map
+    except EmptyMemoryError:
+        return None
