@@ -9,6 +9,9 @@ import gc
 from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
+from starlette.middleware import Middleware
+
+from pages._cookie import BrowserCookie
 
 COLLECT_SECONDS = 30
 
@@ -36,7 +39,7 @@ async def lifespan(app: st.App):
     shelf().close()
 
 
-app = st.App("pages/main.py", lifespan=lifespan)
+app = st.App("pages/main.py", lifespan=lifespan, middleware=[Middleware(BrowserCookie)])
 
 if __name__ == "__main__":
     app.run()

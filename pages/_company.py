@@ -10,7 +10,7 @@ from parmesan_engine.project import Project
 from parmesan_engine.project.following import glance
 from parmesan_engine.project.presence import Person, arrive
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.7
 
 
 @st.fragment(run_every=LOOK_SECONDS)

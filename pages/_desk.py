@@ -28,12 +28,13 @@ class Desk(View):
     """The state of one browser session: where it looks, and what was done there.
 
     jumps: counts changes of sample that did not come from the list; token: names the session to others on the same project;
-    seen: what others can change, as it was when the page was last drawn.
+    seen: what others can change, as it was when the page was last drawn; kept: the place as it was last written down.
     """
 
     author: str
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     seen: Any = None
+    kept: Any = None
     jumps: int = 0
     layer: str = "prediction"
     client: str = ""

@@ -11,8 +11,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from pages._cookie import NAME
 from pages._desk import Desk
 from pages._film import Strip
+from pages._resume import keep, resume
 from pages._shelf import Shelf, home
 from parmesan_engine import render
 from parmesan_engine.errors import ParmesanError
@@ -59,10 +61,20 @@ def warm() -> None:
 
 
 def desk() -> Desk:
-    """What this session has in front of it."""
+    """What this session has in front of it: at first what this browser had in front of it last."""
     if "desk" not in st.session_state:
         st.session_state["desk"] = Desk(author=_user())
+        resume(st.session_state["desk"], home(), _browser())
     return st.session_state["desk"]
+
+
+def keep_place(desk: Desk) -> None:
+    """Write down where this browser is."""
+    keep(desk, home(), _browser())
+
+
+def _browser() -> str:
+    return st.context.cookies.get(NAME, "")
 
 
 def token() -> str:

@@ -54,6 +54,7 @@ def surface(desk: Desk, project: Project) -> None:
             reasons = explain(desk, project, prediction)
             data = panel(desk, project, record, prediction, reasons, lambda sample, at: _state.thumbnail(desk.project, sample, at))
             why(data, key="why", on_acts=_ignore)
+        _state.keep_place(desk)  # last: the browser has its answer by now
         if project.metric_state()["due"]:
             settle(project)
 

@@ -27,6 +27,7 @@ class Studio {
     this.chrome = new Chrome(root, this, this.abort.signal);
     this.watch = new ResizeObserver(() => { if (this.surface.resize()) this.draw(); });
     this.watch.observe(root.querySelector(".stage"));
+    addEventListener("pagehide", () => this.keepView(), { signal: this.abort.signal }); // a reload does not unmount
     this.chrome.show();
   }
   destroy() {
@@ -38,10 +39,10 @@ class Studio {
     this.surface.picture?.close?.();
   }
   recall(name, otherwise) {
-    try { return JSON.parse(sessionStorage.getItem(name)) || otherwise; } catch { return otherwise; }
+    try { return JSON.parse(localStorage.getItem(name)) || otherwise; } catch { return otherwise; }
   }
   keep(name, value) {
-    try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* private mode: choices then last as long as the page */ }
+    try { localStorage.setItem(name, JSON.stringify(value)); } catch { /* private mode: choices then last as long as the page */ }
   }
   keepView() {
     const { surface, header } = this;
