@@ -17,21 +17,28 @@ def to_pixels(rows: torch.Tensor, level: FeatureLevel, shape: tuple[int, ...], b
     field = to_grid(rows, level)
     box = box or tuple((0, pixels) for pixels in shape)
     _check(box, shape)
-    for axis, (nodes, stride, (start, stop)) in enumerate(zip(level.grid, level.stride, box, strict=True), start=1):
-        if stride == 1:
-            field = field.narrow(axis, start, stop - start)
-            continue
-        pixel = torch.arange(start, stop, device=rows.device)
-        left = torch.div(pixel, stride, rounding_mode="floor")
-        right = (left + 1).clamp(max=nodes - 1)
-        mix = ((pixel - left * stride) / stride).reshape(-1, *[1] * (field.ndim - axis - 1))
-        field = torch.lerp(field.index_select(axis, left), field.index_select(axis, right), mix)
+    for axis, (stride, (start, stop)) in enumerate(zip(level.stride, box, strict=True), start=1):
+        field = field.narrow(axis, start, stop - start) if stride == 1 else _stretched(field, axis, stride, start, stop)
     return field
 
 
 def to_grid(rows: torch.Tensor, level: FeatureLevel) -> torch.Tensor:
     """Return (L, *grid) from (nodes, L) rows on the grid of `level`."""
     return rows.T.reshape(rows.shape[1], *level.grid)
+
+
+def _stretched(field: torch.Tensor, axis: int, stride: int, start: int, stop: int) -> torch.Tensor:
+    """Return the pixels from `start` to `stop` of one axis. One pass for each place between two nodes: no pixel is looked up."""
+    first, nodes = start // stride, field.shape[axis]
+    left = field.narrow(axis, first, (stop - 1) // stride - first + 1)
+    pixels = field.new_empty(*field.shape[:axis], stop - start, *field.shape[axis + 1 :])
+    right = field.index_select(axis, torch.arange(first + 1, first + 1 + left.shape[axis], device=field.device).clamp(max=nodes - 1))
+    for phase in range(stride):
+        low, high = -((phase - start) // stride) - first, (stop - 1 - phase) // stride - first + 1
+        if low < high:
+            out = pixels.movedim(axis, 0)[(first + low) * stride + phase - start :: stride].movedim(0, axis)
+            torch.lerp(left.narrow(axis, low, high - low), right.narrow(axis, low, high - low), phase / stride, out=out)
+    return pixels
 
 
 def _check(box: Box, shape: tuple[int, ...]) -> None:

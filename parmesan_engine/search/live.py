@@ -22,6 +22,7 @@ from parmesan_engine.types import Neighbors
 SLACK = 2  # neighbours kept per neighbour used; removals then seldom need a new search (performance.md)
 QUERY_BLOCK = 2048  # scores of a block stay in the cache
 NEW_BLOCK = 2048  # new entries compared at a time
+MERGE_PLACES = 1 << 22  # pairs found times new entries, from which they are merged: few merges a stroke, in bounded memory
 KEPT_ROWS = 2  # lists kept of before recent gestures, per query: bounds their memory
 
 
@@ -97,23 +98,33 @@ class LiveSearch:
 
     def _added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> _Before:
         """Merge new entries into the lists that they can reach; return those lists as they were."""
-        width, error = self._lists.width, score_error(self.queries.shape[1])
-        reached = [torch.empty(0, dtype=torch.int64, device=self.queries.device)]
-        old = [self._lists.rows(reached[0])]
+        none = torch.empty(0, dtype=torch.int64, device=self.queries.device)
+        rows, old, waiting = [none], [self._lists.rows(none)], []
+        last = len(self.queries) - QUERY_BLOCK
         for start in range(0, len(self.queries), QUERY_BLOCK):
-            queries = self.queries[start : start + QUERY_BLOCK]
-            least = 1 - self._lists.floor_distance[start : start + QUERY_BLOCK] - error  # no entry below it can enter
-            block = scores(queries, keys)
-            rows = (block.amax(1) >= least).nonzero().flatten()
-            if len(rows) == 0:
+            waiting.append(self._reached(start, keys))
+            if start < last and sum(len(near) for near, _ in waiting) * len(keys) < MERGE_PLACES:
                 continue
-            near, columns = (block[rows] >= least[rows, None]).nonzero(as_tuple=True)
-            distances = pair_distances(queries, keys, rows[near], columns)
-            new = RankedLists.of_pairs(near, distances, ties[columns], ids[columns], queries=len(rows))
-            reached.append(rows + start)
-            old.append(self._lists.rows(reached[-1]))
-            self._lists.put(reached[-1], merge(old[-1], new, width))
-        return _Before(ids, torch.cat(reached), RankedLists.concatenate(old))
+            near, columns = (torch.cat(parts) for parts in zip(*waiting, strict=True))
+            waiting = []
+            if len(near) == 0:
+                continue
+            reached, place = torch.unique_consecutive(near, return_inverse=True)
+            distances = pair_distances(self.queries, keys, near, columns)
+            new = RankedLists.of_pairs(place, distances, ties[columns], ids[columns], queries=len(reached))
+            rows.append(reached)
+            old.append(self._lists.rows(reached))
+            self._lists.put(reached, merge(old[-1], new, self._lists.width))
+        return _Before(ids, torch.cat(rows), RankedLists.concatenate(old))
+
+    def _reached(self, start: int, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the pairs (queries, new keys) of one block in which the key may enter the query's list."""
+        block = slice(start, start + QUERY_BLOCK)
+        least = 1 - self._lists.floor_distance[block] - score_error(self.queries.shape[1])  # no entry below it can enter
+        near = scores(self.queries[block], keys)
+        rows = (near.amax(1) >= least).nonzero().flatten()
+        place, columns = (near[rows] >= least[rows, None]).nonzero(as_tuple=True)
+        return rows[place] + start, columns
 
     def _marks(self, ids: torch.Tensor) -> torch.Tensor:
         """Return a mask over all ids, with one element more that stays False: the place of id -1."""
