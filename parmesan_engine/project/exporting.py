@@ -36,7 +36,7 @@ WHAT = {
     "coco": "objects as COCO JSON with run lengths",
     "geojson": "outlines of objects as GeoJSON polygons, as QuPath opens them",
     "objects": "a table of objects: size, place, bounds, mean intensity",
-    "regions": "a table of classes (of values: their distribution): size, share, mean intensity",
+    "regions": "a table of classes (size, share, mean intensity) or of predicted values (their distribution)",
 }
 DEFAULT_FORMAT = {1: "npy", 2: "png", 3: "nifti"}
 _FORMATS = {1: ("npy", "nrrd"), 2: tuple(FORMATS), 3: tuple(form for form in FORMATS if form != "png")}

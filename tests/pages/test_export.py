@@ -1,0 +1,77 @@
+"""The Export page without a browser."""
+
+import json
+import zipfile
+
+import pytest
+
+from pages import _exports, _state
+from pages._shelf import home as folder
+
+
+@pytest.fixture
+def export_page(page):
+    return page.switch_page("export.py").run()
+
+
+def box(at, start):
+    return next(one for one in at.checkbox if start in one.label)
+
+
+def press(at, start):
+    return next(button for button in at.button if button.label.startswith(start)).click().run()
+
+
+def finished(at, name):
+    for job in _state.jobs().active():
+        job.wait(60)
+    return at.run()
+
+
+def test_a_zip_is_made_listed_and_deleted(export_page, picture):
+    at, (name, project, _) = export_page, picture
+    assert not at.exception and box(at, "Label images").value and not box(at, "COCO").value
+    for kind in ("COCO", "Table of objects"):
+        box(at, kind).check()
+    at = finished(press(at.run(), "Export 1 sample"), name)
+    assert not at.exception and len(at.success) == 1 and project.version[:8] in at.success[0].value
+    (one,) = _exports.saved(folder(), name)
+    with zipfile.ZipFile(one.path) as packed:
+        assert set(packed.namelist()) == {"labels/two halves.png", "coco.json", "objects.csv", "export.json"}
+        assert json.loads(packed.read("export.json"))["version"] == project.version
+    at = next(button for button in at.button if button.key == f"delete {one.path.name}").click().run()
+    assert not at.exception and _exports.saved(folder(), name) == []
+
+
+def test_options_are_asked_only_where_they_matter(export_page):
+    at = export_page
+    assert not at.multiselect and not at.number_input
+    at = box(at, "GeoJSON").check().run()
+    assert at.multiselect[0].value == ["dark", "bright"] and at.number_input[0].value == 1
+    at = at.multiselect[0].set_value([]).run()
+    assert next(button for button in at.button if button.label.startswith("Export")).disabled
+    at = box(box(at, "GeoJSON").uncheck().run(), "Label images").uncheck().run()
+    assert next(button for button in at.button if button.label.startswith("Export")).disabled
+
+
+def test_the_newest_few_are_kept(tmp_path):
+    for number in range(_exports.KEPT + 2):
+        path = tmp_path / "exports" / "p" / f"p-{number}.zip"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * number)
+    _exports.tidy(tmp_path, "p")
+    assert [one.path.name for one in _exports.saved(tmp_path, "p")] == [f"p-{n}.zip" for n in range(_exports.KEPT + 1, 1, -1)]
+
+
+def test_a_new_project_says_what_to_do_first(at, picture):
+    name = _state.shelf().create("nothing-yet", picture[1].task)
+    at.run()
+    at.session_state["desk"].project = name
+    at.session_state["desk"].jumps += 1
+    at = at.run().switch_page("export.py").run()
+    assert not at.exception and "nothing to export yet" in at.info[0].value
+
+
+def test_rows_count_examples(picture):
+    (row,) = _exports.sample_rows(picture[1])
+    assert row == {"Sample": "two halves", "Size": "32 × 48", "Examples": len(picture[1])}
