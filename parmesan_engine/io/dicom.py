@@ -3,6 +3,7 @@
 The patient's name and number are not read into a sample; its name is the series' description or the file's name.
 """
 
+import io
 import itertools
 import math
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
 from parmesan_engine.io.dicom_pixels import channels_of, dtype_of, frame_of
-from parmesan_engine.io.files import check_limit, decoding
+from parmesan_engine.io.files import DECODER_ERRORS, check_limit, decoding
 from parmesan_engine.io.frames import frames_of
 from parmesan_engine.types import Sample
 
@@ -63,6 +64,17 @@ def read_dicom(path: Path, *, max_bytes: int) -> list[Sample]:
     name = path.name if path.is_file() else " ".join(str(data.get("SeriesDescription", "")).split()) or path.name
     about = Sample(array[0], name, spacing, unit if spacing else "px", affine, (*notes, *more))
     return frames_of(array, about, interval=_interval(data))
+
+
+def series_of(data: bytes) -> str:
+    """Return the number of the series that an upload belongs to; "" when it is no DICOM file, or does not say."""
+    if data[128:132] != b"DICM":
+        return ""
+    try:
+        header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+        return str(header.get("SeriesInstanceUID", ""))
+    except DECODER_ERRORS:  # reading it will say what is wrong with it
+        return ""
 
 
 def _one_series(path: Path) -> tuple[dict[Path, pydicom.Dataset], tuple[str, ...]]:

@@ -35,11 +35,8 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     nodes, answers = np.concatenate(nodes)[::-1], np.concatenate(answers)[::-1]
     nodes, last = np.unique(nodes, return_index=True)  # reversed: the first occurrence is the last stroke
     answers = answers[last]
-    replaced = _at(memory, pyramid, record.id, nodes)
-    spared, notes = _locked(memory, replaced, locked)
-    if len(spared):
-        free = ~np.isin(nodes, pyramid.levels[0].nodes_of(memory.coordinates(spared)))
-        nodes, answers, replaced = nodes[free], answers[free], np.setdiff1d(replaced, spared)
+    free, replaced, notes = replaced_at(memory, pyramid, record, nodes, locked)
+    nodes, answers = nodes[free], answers[free]
     drawn = np.flatnonzero(~np.isnan(answers))
     if len(drawn) > MAX_ENTRIES:
         notes += (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
@@ -51,6 +48,17 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     batch = make_batch(pyramid, nodes[drawn], labels, sample_id=record.id, sample_hash=record.content_hash, gesture=gesture,
                        author=author, source=source, time=now)
     return [batch], replaced, notes
+
+
+def replaced_at(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, nodes: np.ndarray,
+                locked: Sequence[int]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Return (which of some nodes may be painted, the ids of the examples that this replaces, notes about locked classes)."""
+    replaced = _at(memory, pyramid, record.id, nodes)
+    spared, notes = _locked(memory, replaced, locked)
+    free = np.ones(len(nodes), bool)
+    if len(spared):
+        free = ~np.isin(nodes, pyramid.levels[0].nodes_of(memory.coordinates(spared)))
+    return free, np.setdiff1d(replaced, spared), notes
 
 
 def painted(memory: Reader, record: SampleRecord, stride: tuple[int, ...], box: Box | None = None) -> np.ndarray:

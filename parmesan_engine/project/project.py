@@ -6,7 +6,6 @@
     NAME/cache/            features of samples, made again when they are gone (see `features`)
 """
 
-import re
 import threading
 import time
 import uuid
@@ -20,9 +19,8 @@ from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
-from parmesan_engine.io import read
 from parmesan_engine.memory import Memory, VersionRecord
-from parmesan_engine.project import classes, forgetting, painting
+from parmesan_engine.project import classes, forgetting, importing, painting
 from parmesan_engine.project.class_view import class_view
 from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
 from parmesan_engine.project.features import FeatureCache, adapt
@@ -35,8 +33,6 @@ from parmesan_engine.project.verified import unverify_sample
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
-
-MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
 
 
 @dataclass(frozen=True)
@@ -135,21 +131,15 @@ class Project:
             return record
 
     def import_file(self, path: str | Path, *, origin: str = "path") -> SampleRecord:
-        """Read a file and store a copy. Raises FormatError, LimitError, ShapeError; then nothing is stored."""
-        first = next(iter(self.store.records()), None)
-        return self.add_sample(read(path, spatial_dims=first.spatial_dims if first else None), origin=origin)
+        """Read a file or folder, store a copy of each time point, and return the first.
+
+        Raises FormatError, LimitError, ShapeError; then nothing is stored.
+        """
+        return importing.import_frames(self, path, origin=origin)[0]
 
     def import_bytes(self, name: str, data: bytes) -> SampleRecord:
         """As `import_file`, for an upload. Only the last part of `name` is used."""
-        folder = self.path / "incoming" / uuid.uuid4().hex
-        file = folder / _file_name(name)
-        folder.mkdir(parents=True)
-        try:
-            file.write_bytes(data)
-            return self.import_file(file, origin="upload")
-        finally:
-            file.unlink(missing_ok=True)
-            folder.rmdir()
+        return importing.import_uploads(self, [(name, data)])[0]
 
     def read_sample(self, sample_id: str) -> Sample:
         return self.store.read(sample_id)
@@ -253,16 +243,24 @@ class Project:
 
     def add_class(self, name: str, color: tuple[int, int, int]) -> int:
         """Add a class and return its id. Nothing is retrained. Raises FormatError."""
-        self._set_task(lambda task: classes.with_class(task, name, color))
+        self.set_task(lambda task: classes.with_class(task, name, color))
         return classes.class_id(self.task, name)
 
     def rename_class(self, index: int, name: str) -> None:
         """Give a class another name. Raises UnknownNameError, FormatError."""
-        self._set_task(lambda task: classes.renamed(task, index, name))
+        self.set_task(lambda task: classes.renamed(task, index, name))
 
     def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
         """Give a class another colour. Raises UnknownNameError, FormatError."""
-        self._set_task(lambda task: classes.recolored(task, index, color))
+        self.set_task(lambda task: classes.recolored(task, index, color))
+
+    def set_task(self, change: Callable[[TaskSpec], TaskSpec]) -> None:
+        """Change the list of classes by a function from task to task, as one version."""
+        with self.lock:
+            if self.memory is None:
+                self._description = update_description(self.path, task=asdict(change(task_of(read_description(self.path)))))
+            else:
+                self._change(lambda memory: memory.set_task(change))
 
     def class_view(self) -> dict[str, list[int]]:
         """Return {"order", "locked", "hidden"}, lists of class ids: how the classes are shown."""
@@ -355,13 +353,6 @@ class Project:
             self.live.follow(delta)
             return delta
 
-    def _set_task(self, change: Callable[[TaskSpec], TaskSpec]) -> None:
-        with self.lock:
-            if self.memory is None:
-                self._description = update_description(self.path, task=asdict(change(task_of(read_description(self.path)))))
-            else:
-                self._change(lambda memory: memory.set_task(change))
-
     def _ready(self, sample_id: str) -> Live:
         self.store.record(sample_id)
         self._require_memory()
@@ -388,9 +379,3 @@ class Project:
         kind = self._description["sample"]
         self.features = FeatureCache(self.path / "cache", self.encoder, self.store, kind["channels"])
         self.live = Live(self.memory, self.features, kind["dims"], self.device)
-
-
-def _file_name(name: str) -> str:
-    """Return the last part of an upload's name as one that every file system takes; its ending is kept."""
-    last = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/")).rsplit("/", 1)[-1]
-    return "upload" if last in ("", ".", "..") else last[-MAX_NAME:]
