@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from pages._cookie import BrowserCookie
 
@@ -39,7 +42,16 @@ async def lifespan(app: st.App):
     shelf().close()
 
 
-app = st.App("pages/main.py", lifespan=lifespan, middleware=[Middleware(BrowserCookie)])
+def plane(request: Request) -> Response:  # a plain function: Starlette runs it in a worker thread
+    from pages._planes import answer
+    from pages._state import shelf
+
+    return answer(shelf().project, **request.path_params)
+
+
+_base = (st.get_option("server.baseUrlPath") or "").strip("/")
+routes = [Route(f"{'/' if _base else ''}{_base}/api/{{token}}/{{project}}/{{sample}}/{{what}}/{{state}}/{{axis:int}}/{{index:int}}", plane)]
+app = st.App("pages/main.py", routes=routes, lifespan=lifespan, middleware=[Middleware(BrowserCookie)])
 
 if __name__ == "__main__":
     app.run()

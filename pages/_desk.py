@@ -79,14 +79,18 @@ def take_acts(desk: Desk, project: Project, value: Any) -> None:
 
 
 def predict(desk: Desk, project: Project) -> Prediction | None:
-    """Return the prediction of the chosen sample (under the version looked at); None from an empty memory."""
+    """Return the prediction of the chosen sample (under the version looked at); None from an empty memory.
+
+    Of a volume it is the overview: its slices are drawn one by one (`_maps`).
+    """
     version = past_version(desk, project)
     what = (desk.project, desk.sample, version, project.task)
     with desk.lock:
         if desk.held is None or desk.held[0] != (*what, version or project.version, project.metric_state()["id"]):
             start = time.perf_counter()
             try:
-                prediction = project.predict(desk.sample, version=version)
+                volume = record_of(project, desk.sample).spatial_dims == 3
+                prediction = (project.overview if volume else project.predict)(desk.sample, version=version)
             except EmptyMemoryError:
                 return None
             desk.held = ((*what, prediction.version, prediction.metric), prediction)  # what it says itself: others may have painted

@@ -1,5 +1,6 @@
 """From an explanation to what the why panel shows. No Streamlit in here; pictures come from a function that is passed in."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pages._desk import Desk
-from pages._scene import value_range
+from pages._maps import value_range
 from parmesan_engine import render
 from parmesan_engine.insight import Explanation, NeighborInfo
 from parmesan_engine.project import Project, SampleRecord
@@ -26,7 +27,7 @@ def panel(desk: Desk, project: Project, record: SampleRecord | None, prediction:
           picture: Picture) -> dict[str, Any]:
     """Return the panel of the chosen sample as JSON; without an explanation, the hint how to get one."""
     data = {"client": desk.acts_client, "acked": desk.acts.handled.get(desk.acts_client, 0), "project": desk.project,
-            "locked": desk.seq is not None, "state": "empty", "where": "", **_fractions(project, prediction)}
+            "locked": desk.seq is not None, "state": "empty", "where": "", **_fractions(project, record, prediction)}
     if explanation is None or record is None:
         return data
     names = {one.id: one for one in project.samples()}
@@ -122,9 +123,9 @@ def _doubt(name: str, share: float, words: tuple[tuple[float, str], ...], color:
     return {"name": name, "share": round(share, 4), "color": color, "text": next(text for limit, text in words if share <= limit)}
 
 
-def _fractions(project: Project, prediction: Prediction | None) -> dict[str, Any]:
+def _fractions(project: Project, record: SampleRecord | None, prediction: Prediction | None) -> dict[str, Any]:
     """Return how much of the whole sample each class takes, or the spread of the values."""
-    if prediction is None:
+    if prediction is None or record is None:
         return {"fractions": [], "fractionsTitle": ""}
     if prediction.labels is None:
         known = prediction.values[np.isfinite(prediction.values)]
@@ -137,4 +138,4 @@ def _fractions(project: Project, prediction: Prediction | None) -> dict[str, Any
               for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True))]
     if counts[0] > 0:
         shares.append({"name": "unknown", "share": round(float(counts[0]), 5), "color": ""})
-    return {"fractions": shares, "fractionsTitle": "Whole sample", "fractionsNote": f"{prediction.labels.size:,} {unit}"}
+    return {"fractions": shares, "fractionsTitle": "Whole sample", "fractionsNote": f"{math.prod(record.spatial_shape):,} {unit}"}

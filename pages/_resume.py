@@ -32,7 +32,7 @@ def resume(desk: Desk, home: Path, browser: str) -> None:
         return
     desk.author, desk.project, desk.layer = place["author"], place["project"], place["layer"]
     desk.samples, desk.seq = place["samples"], place["seq"]
-    desk.planes = {sample: tuple(plane) for sample, plane in place["planes"].items()}
+    desk.crosshairs = {sample: tuple(at) for sample, at in place["crosshairs"].items()}
     desk.clicked = {sample: tuple(at) for sample, at in place["clicked"].items()}
     for ledger in (desk.ledger, desk.acts):
         ledger.handled.update(place["handled"])
@@ -60,7 +60,7 @@ def keep(desk: Desk, home: Path, browser: str) -> None:
 def _state_of(desk: Desk) -> dict[str, Any]:
     return {
         "author": desk.author, "project": desk.project, "layer": desk.layer, "seq": desk.seq, "samples": _latest(desk.samples),
-        "planes": _latest({sample: list(plane) for sample, plane in desk.planes.items()}),
+        "crosshairs": _latest({sample: list(at) for sample, at in desk.crosshairs.items()}),
         "clicked": _latest({sample: list(at) for sample, at in desk.clicked.items()}),
         "handled": {**desk.ledger.handled, **desk.acts.handled},
     }  # fmt: skip
@@ -90,13 +90,13 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _sound(place: Any) -> bool:
-    if not isinstance(place, dict) or not all(isinstance(place.get(name), dict) for name in ("samples", "planes", "clicked", "handled")):
+    if not isinstance(place, dict) or not all(isinstance(place.get(name), dict) for name in ("samples", "crosshairs", "clicked", "handled")):
         return False
     author, project, seq = (place.get(name) for name in ("author", "project", "seq"))
     return (
         isinstance(author, str) and 0 < len(author) <= 60 and isinstance(project, str) and is_name(place.get("layer"))
         and (seq is None or is_count(seq)) and all(isinstance(sample, str) for sample in place["samples"].values())
-        and all(_counts(plane) and len(plane) == 2 and plane[0] < 3 for plane in place["planes"].values())
+        and all(_counts(at) and len(at) == 3 for at in place["crosshairs"].values())
         and all(_counts(at) and len(at) in (1, 2, 3) for at in place["clicked"].values())
         and all(is_count(seq) for seq in place["handled"].values())
     )  # fmt: skip

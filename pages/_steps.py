@@ -39,7 +39,7 @@ def origin(record: VersionRecord, records: dict[int, VersionRecord]) -> VersionR
 
 
 def _look_at(view: View, project: Project, ids: np.ndarray) -> str:
-    """Show the sample of most of some examples, in a slice that has one of them, and return its name."""
+    """Show the sample of most of some examples, with a slice that has one of them, and return its name."""
     samples = [row.sample_id for row in project.memory.provenance(ids)]
     present = {record.id for record in project.samples()}
     counts = Counter(sample for sample in samples if sample in present)
@@ -48,9 +48,9 @@ def _look_at(view: View, project: Project, ids: np.ndarray) -> str:
     chosen = view.sample if view.sample in counts else counts.most_common(1)[0][0]
     view.choose(chosen)
     record = record_of(project, chosen)
-    if plane := view.plane_of(chosen, record.spatial_shape):
-        axis, index = plane
-        depths = project.memory.coordinates(ids[np.asarray(samples) == chosen])[:, axis]
-        if index not in depths:
-            view.planes[chosen] = (axis, int(np.bincount(depths).argmax()))
+    at = view.crosshair(record)
+    if at is not None:
+        places = project.memory.coordinates(ids[np.asarray(samples) == chosen])
+        if not (places == at).any():  # none lies in any of the three slices
+            view.lead(record, places[len(places) // 2])
     return record.name

@@ -3,6 +3,7 @@
 What the browser sends about it is checked here; nonsense is ignored or refused, never believed.
 """
 
+import secrets
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,18 +18,21 @@ from parmesan_engine.project import Project, SampleRecord
 class View:
     """Where one browser session looks.
 
-    samples: project -> chosen sample; planes: sample id -> (axis, index) of the slice shown; clicked: sample id -> inspected pixel;
-    seq: the past version (by its number in the history) that is looked at, None for now; viewed: the last wish of the canvas;
+    samples: project -> chosen sample; crosshairs: volume -> (z, y, x), where its three slices meet; clicked: sample -> inspected
+    pixel; led: counts the times that somebody else than the canvas moved the crosshair; seq: the past version (by its number in
+    the history) that is looked at, None for now; viewed: the last wish of the canvas; secret: what the session's addresses begin with;
     asked: examples whose reach is shown, places offered for labelling.
     """
 
     project: str = ""
     samples: dict[str, str] = field(default_factory=dict)
-    planes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    crosshairs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     clicked: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    led: int = 0
     seq: int | None = None
     viewed: dict[str, Any] | None = None
     asked: Asked = field(default_factory=Asked)
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -41,24 +45,28 @@ class View:
             self.samples[self.project] = sample_id
             self.seq = None
 
-    def plane_of(self, sample_id: str, shape: tuple[int, ...]) -> tuple[int, int] | None:
-        """Return the (axis, index) of the slice shown, the middle one at first; None unless the sample is a volume."""
-        if len(shape) != 3:
+    def crosshair(self, record: SampleRecord) -> tuple[int, ...] | None:
+        """Return (z, y, x) where the slices of a volume meet, its middle at first; None for other samples."""
+        if record.spatial_dims != 3:
             return None
-        axis, index = self.planes.get(sample_id, (0, shape[0] // 2))
-        return axis, min(index, shape[axis] - 1)
+        at = self.crosshairs.get(record.id) or tuple(n // 2 for n in record.spatial_shape)
+        return tuple(min(a, n - 1) for a, n in zip(at, record.spatial_shape, strict=True))
 
     def goto(self, record: SampleRecord, at: tuple[int, ...]) -> None:
-        """Show a place of a sample: its slice, and why it got its answer."""
+        """Show a place of a sample: its slices, and why it got its answer."""
         self.choose(record.id)
-        self.clicked[record.id] = tuple(at)
-        if len(record.spatial_shape) == 3:
-            axis = self.planes.get(record.id, (0, 0))[0]
-            self.planes[record.id] = (axis, at[axis])
+        self.clicked[record.id] = tuple(int(a) for a in at)
+        self.lead(record, at)
+
+    def lead(self, record: SampleRecord, at: tuple[int, ...]) -> None:
+        """Move the crosshair of a volume, whatever the canvas shows."""
+        if record.spatial_dims == 3:
+            self.crosshairs[record.id] = tuple(int(a) for a in at)
+            self.led += 1
 
 
 def take_view(view: View, project: Project, value: Any) -> None:
-    """Take up the slice and version that the canvas wants to see. `value` is untrusted; nonsense is ignored."""
+    """Take up the frame, crosshair and version that the canvas wants to see. `value` is untrusted; nonsense is ignored."""
     if not isinstance(value, dict) or not is_count(value.get("n")):
         return
     with view.lock:
@@ -69,15 +77,30 @@ def take_view(view: View, project: Project, value: Any) -> None:
         view.viewed = {"client": client, "n": number}
         if value.get("sample") != view.sample or view.sample is None:
             return
-        shape = record_of(project, view.sample).spatial_shape
-        axis, index = value.get("axis"), value.get("index")
-        if len(shape) == 3 and is_count(axis) and axis < 3:
-            middle = shape[axis] // 2
-            view.planes[view.sample] = (axis, min(index, shape[axis] - 1) if is_count(index) else middle)
+        record, at = record_of(project, view.sample), value.get("at")
+        if isinstance(at, list) and len(at) == record.spatial_dims == 3 and all(map(is_count, at)):
+            view.crosshairs[record.id] = tuple(min(a, n - 1) for a, n in zip(at, record.spatial_shape, strict=True))
         wanted = value.get("version")
         seqs = [record.seq for record in project.history()]
         seq = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() and len(wanted) < 12 else None
         view.seq = seq if seq in seqs[:-1] else None
+        _take_frame(view, project, record, value.get("frame"))
+
+
+def frames_of(project: Project, record: SampleRecord) -> list[SampleRecord]:
+    """Return the time points of the recording that a sample belongs to, in order; just the sample when it is no series."""
+    series = getattr(record, "series", "")
+    return sorted((one for one in project.samples() if one.series == series), key=lambda one: one.frame) if series else [record]
+
+
+def _take_frame(view: View, project: Project, record: SampleRecord, frame: Any) -> None:
+    """Go to another time point, looking at the same place."""
+    if frame not in [one.id for one in frames_of(project, record)] or frame == record.id:
+        return
+    at = view.crosshair(record)
+    view.choose(frame)
+    if at is not None:
+        view.crosshairs[frame] = at
 
 
 def record_of(project: Project, sample_id: Any) -> SampleRecord:

@@ -59,27 +59,38 @@ def plane_of(
 
 
 def to_rgb(
-    sample: Sample, axis: int | None = None, index: int | None = None, *, height: int = 256, x_step: int = 1
+    sample: Sample,
+    axis: int | None = None,
+    index: int | None = None,
+    *,
+    height: int = 256,
+    x_step: int = 1,
+    channel: int | None = None,
+    limits: list[tuple[float, float]] | None = None,
 ) -> np.ndarray:
     """Return a sample as a picture (h, w, 3). axis, index: which plane of a volume (default: the middle across z).
 
     height and x_step are for signals. Intensities are spread between robust limits of the whole sample, so that planes
-    of one volume compare; 8-bit pictures that already fill their range stay as they are.
+    of one volume compare; 8-bit pictures that already fill their range stay as they are. channel: only this one, as grey;
+    limits: the values shown as black and white of each shown channel (default: `windows`).
     """
     if sample.spatial_dims == 1:
         return signal_rgb(sample.array, height=height, x_step=x_step)
-    planes = [plane_of(channel, axis, index) for channel in _shown(sample)]
-    return _to_bytes(np.stack(planes, -1), windows(sample))
+    planes = [plane_of(one, axis, index) for one in _shown(sample, channel)]
+    return _to_bytes(np.stack(planes, -1), (limits or windows(sample, channel))[: len(planes)])
 
 
-def _shown(sample: Sample) -> np.ndarray:
+def _shown(sample: Sample, channel: int | None = None) -> np.ndarray:
     """Return the 1, 2 or 3 channels that are shown."""
-    return sample.array[: min(sample.channels, 3)]
+    return sample.array[: min(sample.channels, 3)] if channel is None else sample.array[channel : channel + 1]
 
 
-def windows(sample: Sample) -> list[tuple[float, float]]:
-    """Return the values shown as black and white for each shown channel; three channels share theirs, to keep hues."""
-    shown = _shown(sample)
+def windows(sample: Sample, channel: int | None = None) -> list[tuple[float, float]]:
+    """Return the values shown as black and white for each shown channel; three channels share theirs, to keep hues.
+
+    channel: as in `to_rgb`.
+    """
+    shown = _shown(sample, channel)
     stride = max(1, shown[0].size // _WINDOW_SAMPLES)
     values = shown.reshape(len(shown), -1)[:, :: stride | 1]  # odd steps do not fall into the columns of a picture
     if len(shown) == 3:

@@ -1,17 +1,19 @@
-/* The working surface of PARMESAN Studio, on Streamlit's components v2 (no iframe, no build step; codec.js, surface.js, signal.js, hand.js
- * and chrome.js are put in front of this file by pages/components/canvas.py, because the module may import nothing).
+/* The working surface of PARMESAN Studio, on Streamlit's components v2 (no iframe, no build step; the other files are put in front of this
+ * one by pages/components/canvas.py, because the module may import nothing). A picture or signal has one pane, a volume three linked ones.
  *
  * Python -> browser: one packet (codec.js). A blob that the browser said it has is left out; if it is missing after all, we ask again.
+ *   Pictures, and the maps of volumes, are addresses in the header (fetch.js): looking around needs no rerun.
  * Browser -> Python: state "log" {client, have, layer, ops}: every operation that Python has not acknowledged yet, oldest first. Streamlit
  *   merges rerun requests and drops all but the newest value, so single events get lost; a cumulative log cannot. And state "view".
  * The default function is called again on every change of data with the same parentElement; what must live is kept in STUDIOS. */
 
 const STUDIOS = new WeakMap();
-const DEFAULTS = { tool: "brush", label: 0, size: 9, opacity: 0.45, layer: "prediction", strokes: true, value: 0 };
+const DEFAULTS = { tool: "brush", label: 0, size: 9, opacity: 0.45, layer: "prediction", strokes: true, value: 0, ball: false, cross: true, layout: "grid" };
 const KEPT = "parmesan-canvas", KEPT_VIEWS = "parmesan-views";
 
-class Studio {
+class Studio extends Stage {
   constructor(root) {
+    super();
     this.root = root;
     this.abort = new AbortController();
     this.client = Array.from(crypto.getRandomValues(new Uint8Array(10)), (n) => (n % 36).toString(36)).join("");
@@ -22,21 +24,23 @@ class Studio {
     this.views = new Map(this.recall(KEPT_VIEWS, [])); // sample -> zoom, so that going back to a sample finds it as it was left
     this.state = { ...DEFAULTS, ...this.recall(KEPT, {}) };
     this.tools = Object.values(TOOL_KEYS);
-    this.surface = new Surface(root.querySelector(".view"));
-    this.hand = new Hand(this, this.abort.signal);
+    this.planes = new Planes();
+    this.display = new Display(root, this, this.abort.signal);
+    this.sizes = [1, 1];
+    this.at = null; // crosshair of a volume
+    this.arrange(false);
     this.chrome = new Chrome(root, this, this.abort.signal);
-    this.watch = new ResizeObserver(() => { if (this.surface.resize()) this.draw(); });
+    this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(root.querySelector(".stage"));
-    addEventListener("pagehide", () => this.keepView(), { signal: this.abort.signal }); // a reload does not unmount
+    addEventListener("pagehide", () => this.keepViews(), { signal: this.abort.signal }); // a reload does not unmount
     this.chrome.show();
   }
   destroy() {
-    this.keepView();
+    this.keepViews();
     this.abort.abort();
     this.watch.disconnect();
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.pulseTimer);
-    this.surface.picture?.close?.();
+    cancelAnimationFrame(this.frameId);
+    for (const timer of [this.pulseTimer, this.lookTimer, this.tellTimer]) clearTimeout(timer);
   }
   recall(name, otherwise) {
     try { return JSON.parse(localStorage.getItem(name)) || otherwise; } catch { return otherwise; }
@@ -44,97 +48,99 @@ class Studio {
   keep(name, value) {
     try { localStorage.setItem(name, JSON.stringify(value)); } catch { /* private mode: choices then last as long as the page */ }
   }
-  keepView() {
-    const { surface, header } = this;
-    if (!header || !surface.view) return;
-    this.views.set(this.viewKey(header), { view: surface.view, fitted: surface.fitted });
-    this.keep(KEPT_VIEWS, [...this.views].slice(-50));
-  }
 
-  // ---- what the hand needs
-  get tool() { return this.state.tool; }
-  get radius() { return this.state.size / 2; }
+
+  // ---- what the panes need
   get locked() { return !this.header || Boolean(this.header.past) || (this.header.task.kind === "segmentation" && !this.header.task.classes.length); }
+  get offered() { const task = this.header?.task; return task?.classes.length ? task.order : []; } // class ids in the order of the palette
+  get layers() { return [...(this.header?.layers || []), "none"]; }
+  get layer() { return this.layers.includes(this.state.layer) ? this.state.layer : "prediction"; } // one that has gone falls back
   color(kind = this.state.tool) {
     if (kind === "eraser") return [128, 128, 128];
     const { task } = this.header;
     if (task.kind === "regression") return task.palette[Math.round(254 * clamp((this.state.value - task.range[0]) / (task.range[1] - task.range[0]), 0, 1))];
     return task.colors[this.state.label] || [255, 255, 255];
   }
-  redraw() {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });
+  redraw(pane = null) {
+    this.dirty = pane && (!this.frameId || this.dirty) ? (this.dirty || new Set()).add(pane) : null; // null: all of them
+    if (this.frameId) return;
+    this.frameId = requestAnimationFrame(() => { this.frameId = 0; this.draw(); });
   }
-  finish(kind, points) {
-    const stroke = { kind, points, radius: this.radius, ...(this.header.plane ? { axis: this.header.plane.axis, index: this.header.plane.index } : {}) };
-    if (kind !== "eraser") stroke[this.header.task.kind === "regression" ? "value" : "label"] = this.header.task.kind === "regression" ? this.state.value : this.state.label;
-    this.send({ kind: "stroke", stroke }, { ...stroke, color: this.color(kind), plane: this.place() });
+  finish(pane, kind, points) {
+    const { state, header } = this, values = header.task.kind === "regression";
+    const stroke = { kind, points, radius: state.size / 2, ...(pane.axis === null ? {} : { axis: pane.axis, index: pane.shown }) };
+    if (pane.ball && /brush|eraser|point/.test(kind)) stroke.ball = true;
+    if (kind !== "eraser") stroke[values ? "value" : "label"] = values ? state.value : state.label;
+    this.send({ kind: "stroke", stroke }, { ...stroke, color: this.color(kind), sample: header.sample });
   }
-  inspect(point) {
-    const at = [Math.floor(point[0]), this.surface.signal ? 0 : Math.floor(point[1])];
+  aim(pane, point) {
+    const at = pane.place(point);
     this.marks = [{ at, main: true, color: [255, 255, 255] }];
-    this.send({ kind: "inspect", at, ...(this.header.plane ? { axis: this.header.plane.axis, index: this.header.plane.index } : {}) });
+    this.move(at);
     this.redraw();
   }
-  hover(point) {
-    this.pointed = point;
-    const out = this.chrome.out("where"), { surface, header } = this;
-    out.hidden = !point || !header || !surface.inside(point);
-    if (out.hidden) return;
+  inspect(pane, point) {
+    this.aim(pane, point);
+    const { at } = this.marks[0], [x, y] = pane.point(at);
+    this.send({ kind: "inspect", at: [x, y], ...(pane.axis === null ? {} : { axis: pane.axis, index: at[pane.axis] }) });
+  }
+  hover(pane, point) {
+    this.pointed = point && { pane, point };
+    const { surface, where } = pane, { header } = this;
+    where.hidden = !point || !header || !surface.inside(point);
+    if (where.hidden) return;
     const code = surface.maps.prediction?.codes[surface.index(point)], { task } = header;
     let says = "";
     if (code === 255) says = "unknown";
     else if (code !== undefined && task.kind === "regression") says = `${(task.range[0] + (task.range[1] - task.range[0]) * code / 254).toPrecision(4)} ${task.unit}`;
     else if (code !== undefined) says = task.classes[code] || "";
-    const x = Math.floor(point[0]), step = surface.lanes?.step;
-    const where = surface.signal ? `${+(x * step).toPrecision(6)} ${surface.lanes?.unit || ""}` : `x ${x}  y ${Math.floor(point[1])}`;
-    out.value = says ? `${where}  ·  ${says}` : where;
+    const at = pane.place(point), step = surface.lanes?.step;
+    const place = surface.signal ? `${+(at[0] * step).toPrecision(6)} ${surface.lanes?.unit || ""}` : at.map((value, i) => `${"xyz"[at.length - 1 - i]} ${value}`).reverse().join("  ");
+    where.value = says ? `${place}  ·  ${says}` : place;
   }
-  slice(step) {
-    const { plane } = this.header || {};
-    if (!plane) return;
-    const slider = this.chrome.input("slice");
-    slider.value = Number(slider.value) + step;
-    this.look({ index: Number(slider.value) });
-  }
-  place() { const { plane, sample } = this.header; return plane ? `${sample} ${plane.axis} ${plane.index}` : sample; }
 
   // ---- what the toolbar needs
   set(change) {
     Object.assign(this.state, change);
-    if ("tool" in change) this.hand.cancel();
-    if ("label" in change && /inspect|eraser/.test(this.state.tool)) this.state.tool = this.surface.signal ? "interval" : "brush"; // a class was picked to paint it
+    if ("tool" in change) for (const pane of this.panes) pane.hand.cancel();
+    if ("label" in change && /inspect|eraser|display/.test(this.state.tool)) this.state.tool = this.surface.signal ? "interval" : "brush"; // a class was picked to paint it
     this.keep(KEPT, this.state);
-    if ("layer" in change && this.header && this.state.layer !== "none" && !this.surface.maps[this.state.layer]) this.post();
+    if ("layer" in change && this.header && this.state.layer !== "none" && !this.header.maps[this.state.layer]) this.post();
     this.chrome.show();
     this.redraw();
   }
   run(verb) {
     const { surface } = this, zoom = { zoomIn: 1.4, zoomOut: 1 / 1.4, actual: surface.view && surface.ratio / surface.view.s }[verb];
     if (zoom) surface.zoom(zoom);
-    else if (verb === "fit") surface.fit();
+    else if (verb === "fit") for (const pane of this.panes) pane.surface.fit();
     else if (verb === "help") this.chrome.help();
     else if (verb === "strokes") this.set({ strokes: !this.state.strokes });
-    else if (verb === "sliceUp" || verb === "sliceDown") this.slice(verb === "sliceUp" ? 1 : -1);
+    else if (verb === "sliceUp" || verb === "sliceDown") this.pane.scroll(verb === "sliceUp" ? 1 : -1);
+    else if (verb === "ball" || verb === "cross") this.set({ [verb]: !this.state[verb] });
+    else if (verb === "layout") { if (this.at) this.layOut(LAYOUTS[(LAYOUTS.indexOf(this.state.layout) + 1) % LAYOUTS.length]); }
+    else if (verb === "earlier" || verb === "later") this.frame(this.header.frames.indexOf(this.header.sample) + (verb === "later" ? 1 : -1));
     else if (verb === "now") this.look({ version: null });
     else if (verb === "restore") this.send({ kind: "restore", version: this.header.versions.list[this.header.versions.position].id });
-    else if ((verb === "undo" || verb === "redo") && this.locked) return;
+    else if (/undo|redo|next/.test(verb) && this.locked) return;
     else if (verb === "undo" && this.hand.path && !this.hand.drawing) this.hand.back();
-    else if (["undo", "redo", "refit"].includes(verb)) this.send({ kind: verb });
+    else if (["undo", "redo", "refit", "next"].includes(verb)) this.send({ kind: verb });
     this.redraw();
   }
-  look(change) { // which plane, which version: only the newest counts, so this is plain state
+  frame(number) {
+    const wanted = this.header.frames[number];
+    if (wanted && wanted !== this.header.sample) this.look({ frame: wanted });
+  }
+  look(change) { // which time point, which version: only the newest counts, so this is plain state
     this.wanted = { ...this.wanted, ...change };
     clearTimeout(this.lookTimer);
     this.chrome.hush();
     this.looking = true;
-    this.lookTimer = setTimeout(() => {
-      const { plane, past } = this.header, now = this.header.versions.list[this.header.versions.position];
-      this.viewed = (this.viewed || 0) + 1;
-      this.args.setStateValue("view", { client: this.client, n: this.viewed, sample: this.header.sample, axis: plane?.axis ?? null, index: plane?.index ?? null,
-        version: past ? now.id : null, ...this.wanted });
-      this.pulse();
-    }, 40);
+    this.lookTimer = setTimeout(() => { this.tell(); this.pulse(); }, 40);
+  }
+  tell() {
+    const { header } = this, now = header.versions.list[header.versions.position];
+    this.viewed = (this.viewed || 0) + 1;
+    this.args.setStateValue("view", { client: this.client, n: this.viewed, sample: header.sample, at: this.at, version: header.past ? now.id : null, ...this.wanted });
   }
 
   // ---- talking with Python
@@ -164,53 +170,72 @@ class Studio {
     if (!packet || packet.header.rev === this.rev) return;
     const { header, blob } = packet, token = (this.loading = {});
     const parts = { image: header.image, ...header.maps };
-    const missing = Object.entries(parts).filter(([name, part]) => part && part.offset === undefined && this.have[name] !== part.id);
+    const missing = Object.entries(parts).filter(([name, part]) => part && !part.address && part.offset === undefined && this.have[name] !== part.id);
     if (missing.length) { this.have = {}; this.post(); return; }
-    const fresh = {};
-    await Promise.all(Object.entries(parts).map(async ([name, part]) => {
-      if (!part || part.offset === undefined) return;
-      fresh[name] = name === "image" && part.mime ? await createImageBitmap(new Blob([blob(part)], { type: part.mime })) : await inflate(blob(part));
-    }));
-    if (this.loading !== token) { fresh.image?.close?.(); return; } // a newer packet came; it holds all that this one held
-    this.commit(header, fresh);
+    const fresh = {}, at = this.crosshair(header);
+    await Promise.all(Object.entries(parts).map(async ([name, part]) => { if (part && part.offset !== undefined) fresh[name] = await inflate(blob(part)); }));
+    if (this.loading !== token) return; // a newer packet came; it holds all that this one held
+    if ((this.panes.length > 1) === Boolean(at) && header.dims > 1) // what this packet points to, so that picture and maps change together
+      await Promise.all(this.panes.filter((pane) => !pane.box.hidden).flatMap((pane) => Object.values(pane.addresses(header, at))).map((address) => this.planes.get(address)));
+    if (this.loading === token) this.commit(header, fresh);
+  }
+  crosshair(header) { // the hand holds it, unless another sample is shown or somebody leads elsewhere
+    if (!header.volume) return null;
+    const same = this.header?.sample === header.sample && this.header.volume?.led === header.volume.led;
+    return same ? this.at : header.volume.at;
   }
   commit(header, fresh) {
-    const { surface } = this, moved = this.header?.sample !== header.sample || this.header?.plane?.axis !== header.plane?.axis;
-    if (moved) this.keepView();
+    const moved = this.header?.sample !== header.sample || this.header?.project !== header.project, at = this.crosshair(header);
+    if (moved) this.keepViews();
+    this.at = at;
     this.header = header;
     this.rev = header.rev;
-    surface.shape(header.dims, header.width, header.height, header.aspect);
-    const left = moved && this.views.get(this.viewKey(header));
-    if (left && !left.fitted) Object.assign(surface, left);
-    else if (moved) surface.fit();
-    if (fresh.image && header.image.mime) { surface.picture?.close?.(); surface.picture = fresh.image; surface.lanes = null; }
-    else if (fresh.image) surface.setSignal(new Uint16Array(fresh.image.buffer), header);
-    this.have = {};
-    if (header.image) this.have.image = header.image.id;
-    for (const name of Object.keys(surface.maps)) if (!header.maps[name]) delete surface.maps[name];
-    for (const [name, part] of Object.entries(header.maps)) {
-      if (fresh[name]) surface.map(name, fresh[name], this.table(name));
-      else if (surface.maps[name] && this.colors !== JSON.stringify(header.task)) surface.map(name, surface.maps[name].codes, this.table(name));
-      this.have[name] = part.id;
-    }
+    this.sizes = header.volume?.sizes || (header.dims === 1 ? [header.width] : [header.height, header.width]);
     this.colors = JSON.stringify(header.task);
+    this.arrange(Boolean(header.volume));
+    for (const pane of this.panes) this.fill(pane, header, fresh, moved);
+    this.have = Object.fromEntries(Object.entries({ image: header.image, ...header.maps }).filter(([, part]) => part && !part.address).map(([name, part]) => [name, part.id]));
     if (header.client === this.client) this.acknowledge(header.acked);
     if (!header.viewed || header.viewed.client !== this.client || header.viewed.n >= (this.viewed || 0)) { this.looking = false; this.wanted = {}; }
     this.marks = header.marks;
-    this.hover(moved ? null : this.pointed); // the class under a pointer that stays still
+    if (moved) this.pointed = null;
+    for (const pane of this.panes) this.hover(pane, this.pointed?.pane === pane ? this.pointed.point : null); // the class under a pointer that stays still
     this.settle();
     this.chrome.fill();
     this.chrome.show();
     this.pulse();
-    this.draw();
+    this.redraw();
     this.report();
   }
-  viewKey(header) { return `${header.project} ${header.sample} ${header.plane?.axis ?? ""}`; }
+  fill(pane, header, fresh, moved) { // a pane takes up what came: kept maps are drawn anew only when their colours changed
+    const { surface } = pane, left = moved && this.views.get(pane.viewKey(header));
+    pane.fit(header);
+    surface.resize();
+    if (left && !left.fitted) Object.assign(surface, left);
+    else if (moved) surface.fit();
+    pane.slide();
+    if (header.image?.address) { surface.lanes = null; if (moved) { surface.picture = null; pane.mapped = {}; } }
+    if (fresh.image) surface.setSignal(new Uint16Array(fresh.image.buffer), header);
+    if (pane.axis === null) {
+      for (const name of Object.keys(surface.maps)) if (!header.maps[name]) delete surface.maps[name];
+      for (const name of Object.keys(header.maps)) {
+        const codes = fresh[name] || (pane.colors !== this.colors && surface.maps[name]?.codes);
+        if (codes) surface.map(name, codes, this.table(name));
+      }
+      pane.colors = this.colors;
+    }
+    pane.refresh();
+  }
   table(name) {
     if (name === "conflict") return lookup([[234, 88, 12]], "doubt");
     if (name === "novelty") return lookup([[126, 34, 206]], "doubt");
+    if (name === "change") return lookup([[219, 39, 119]], "doubt");
+    if (name === "reach") return lookup([[8, 145, 178]], "doubt");
     if (name === "painted" && this.header.task.kind === "regression") return lookup([[255, 255, 255]], "codes"); // where, not which value
-    return lookup(this.header.task.kind === "regression" ? this.header.task.palette : this.header.task.colors, "codes");
+    if (this.header.task.kind === "regression") return lookup(this.header.task.palette, "codes");
+    const table = lookup(this.header.task.colors, "codes");
+    for (const label of this.header.task.hidden) table[label] = 0;
+    return table;
   }
   acknowledge(seq) {
     const done = this.ops.filter((op) => op.message.seq <= seq);
@@ -221,31 +246,28 @@ class Studio {
   }
   settle() { // tools and class that make no sense for this sample are changed to ones that do
     const signal = this.surface.signal;
-    this.tools = signal ? ["inspect", "interval", "brush", "eraser", "point"] : ["inspect", "brush", "eraser", "lasso", "polygon", "point"];
+    this.tools = signal ? ["inspect", "interval", "brush", "eraser", "point"] : ["inspect", "brush", "eraser", "lasso", "polygon", "point", "display"];
     if (!this.tools.includes(this.state.tool)) this.state.tool = signal ? "interval" : "brush";
     else if (signal !== this.wasSignal && this.state.tool === "brush" && signal) this.state.tool = "interval";
     this.wasSignal = signal;
-    if (this.state.label >= this.header.task.classes.length) this.state.label = 0;
+    if (!this.offered.includes(this.state.label)) this.state.label = this.offered[0] ?? 0;
     const empty = this.chrome.out("empty");
     empty.textContent = this.header.message || "";
     empty.hidden = !this.header.message;
   }
   report() { // what tests, and people with developer tools, read
     const { dataset } = this.root, { header, surface } = this;
-    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", engine: header.engine_ms ?? "", dims: header.dims, bytes: this.args.data.length });
+    Object.assign(dataset, { rev: header.rev, version: header.version, sample: header.sample, project: header.project, past: header.past ? "yes" : "no", dims: header.dims, engine: header.engine_ms ?? "",
+      bytes: this.args.data.length, at: this.at ? this.at.join(" ") : "", shown: this.panes.map((pane) => pane.shown ?? "").join(" ") });
     for (const name of ["prediction", "painted"]) dataset[name] = surface.maps[name] ? fingerprint(surface.maps[name].codes) : "";
+    dataset.picture = surface.picture ? "yes" : "";
   }
   draw() {
-    const { state, surface, header } = this;
+    const { state, header } = this, panes = this.dirty || this.panes;
+    this.dirty = null;
     if (!header) return;
-    const style = getComputedStyle(this.root), stage = getComputedStyle(this.root.querySelector(".stage"));
-    const flying = this.ops.filter((op) => op.flying?.plane === this.place()).map((op) => op.flying);
-    const draws = /brush|eraser|point/.test(state.tool) && !this.locked && !this.hand.panning && !this.hand.space;
-    surface.draw({
-      ground: stage.backgroundColor, ink: style.color, layer: state.layer, opacity: state.opacity, strokes: state.strokes, flying, marks: this.marks,
-      path: this.hand.path && { kind: state.tool, points: this.hand.path, radius: this.radius, color: this.color(), tip: state.tool === "polygon" && this.hand.cursor },
-      cursor: draws && this.hand.cursor && { at: this.hand.cursor, radius: this.radius, color: state.tool === "eraser" ? null : this.color() },
-    });
+    const ink = getComputedStyle(this.root).color, ground = getComputedStyle(this.root.querySelector(".stage")).backgroundColor;
+    for (const pane of panes) if (!pane.box.hidden) pane.draw({ ground, ink, layer: this.layer, opacity: state.opacity, strokes: state.strokes });
     this.chrome.zoomed();
   }
 }

@@ -1,13 +1,21 @@
 /* Toolbar, palette, layer switch, slice and history bars, status line, shortcuts. All text goes in through textContent. */
 
-const TOOL_KEYS = { i: "inspect", b: "brush", e: "eraser", l: "lasso", p: "polygon", o: "point", n: "interval" };
+const TOOL_KEYS = { i: "inspect", b: "brush", e: "eraser", l: "lasso", p: "polygon", o: "point", n: "interval", w: "display" };
 const SINCE = /; [\d,]+ (new|gone) since/; // belongs to now
-const LAYERS = ["prediction", "conflict", "novelty", "none"];
+const LAYERS = {
+  prediction: ["Prediction", "What the memory predicts"], conflict: ["Conflict", "Where the nearest examples disagree"],
+  novelty: ["Novelty", "Where no example is near"], change: ["Change", "What the last correction changed"],
+  reach: ["Reach", "What the chosen examples decide"], none: ["None", "The bare picture"],
+};
+const LOCK = '<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M5 9h10v7H5ZM7 9V6.500a3 3 0 0 1 6 0V9"/></svg>';
 const SHORTCUTS = [
-  ["I B E L P O", "inspect, brush, eraser, lasso, polygon, point"], ["N", "interval (signals)"], ["1 – 9", "pick a class"], ["[  ]", "brush size"],
-  ["Z   Shift Z", "undo, redo (also with Ctrl)"], ["Wheel   + −", "zoom around the pointer"], ["Space drag", "pan, also in the middle of a stroke"],
-  ["Middle drag", "pan; two fingers pan and zoom"], ["F   Alt 1", "fit, 100 %"], ["X", "next layer"], ["S", "painted examples on, off"], ["Right click", "why this pixel, with any tool"],
-  ["Enter", "close the polygon"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"], ["PgUp PgDn", "slice; also Shift wheel"],
+  ["I B E L P O", "inspect, brush, eraser, lasso, polygon, point"], ["N", "interval (signals)"], ["W", "window and level, channels"],
+  ["1 – 9", "pick a class"], ["[  ]", "brush size"], ["D", "balls or discs (volumes)"], ["G", "label next: where a label helps most"], ["Z   Shift Z", "undo, redo (also with Ctrl)"],
+  ["Right click", "why this pixel, with any tool; drag moves the crosshair"], ["Wheel", "zoom; in volumes: slices, with Shift five at a time"],
+  ["Ctrl wheel   + −", "zoom around the pointer"], ["PgUp PgDn", "slice of the view under the pointer"], ["M", "one slice large, alone, all alike"],
+  ["C", "crosshair on, off"], [",  .", "time point before, after"], ["Space drag", "pan, also in the middle of a stroke"],
+  ["Middle drag", "pan; two fingers pan and zoom"], ["F   Alt 1", "fit, 100 %"], ["X", "next layer"], ["S", "painted examples on, off"],
+  ["Enter", "close the polygon"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"],
 ];
 
 const element = (tag, text = "", properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
@@ -21,11 +29,11 @@ class Chrome {
     on(this.input("size"), "input", () => studio.set({ size: Math.round(128 ** (this.input("size").value / 100)) }));
     on(this.input("opacity"), "input", () => studio.set({ opacity: this.input("opacity").value / 100 }));
     on(this.input("value"), "input", () => studio.set({ value: this.input("value").valueAsNumber }));
-    on(this.input("slice"), "input", () => studio.look({ index: Number(this.input("slice").value) }));
+    on(this.input("frame"), "input", () => studio.frame(Number(this.input("frame").value)));
     on(this.input("version"), "input", () => this.pickVersion(Number(this.input("version").value)));
     on(document, "keydown", (e) => this.key(e));
-    on(document, "keyup", (e) => { if (e.key === " ") studio.hand.hold(false); });
-    on(window, "blur", () => studio.hand.hold(false));
+    on(document, "keyup", (e) => { if (e.key === " ") studio.hold(false); });
+    on(window, "blur", () => studio.hold(false));
     const sheet = root.querySelector(".sheet");
     for (const [keys, text] of SHORTCUTS) sheet.append(element("kbd", keys), element("span", text));
   }
@@ -36,11 +44,10 @@ class Chrome {
   click(event) {
     const button = event.target.closest("button");
     if (!button) return;
-    const { tool, layer, label, axis } = button.dataset;
+    const { tool, layer, label } = button.dataset;
     if (tool) this.studio.set({ tool });
     if (layer) this.studio.set({ layer });
     if (label) this.studio.set({ label: Number(label) });
-    if (axis) this.studio.look({ axis: Number(axis), index: null });
     if (button.dataset.do) this.studio.run(button.dataset.do);
     if (event.detail > 0 && button.dataset.do !== "help") this.studio.surface.canvas.focus({ preventScroll: true }); // space must pan, not press again
   }
@@ -64,15 +71,16 @@ class Chrome {
     if (key === "z" || (command && key === "y")) { studio.run(event.shiftKey || key === "y" ? "redo" : "undo"); return true; }
     if (command || (event.altKey && event.code !== "Digit1")) return false;
     if (event.altKey) { studio.run("actual"); return true; }
-    if (key === " ") { if (from.closest?.("button, a, summary")) return false; studio.hand.hold(true); return true; }
+    if (key === " ") { if (from.closest?.("button, a, summary")) return false; studio.hold(true); return true; }
     if (key in TOOL_KEYS && studio.tools.includes(TOOL_KEYS[key])) { studio.set({ tool: TOOL_KEYS[key] }); return true; }
-    if (/^[1-9]$/.test(key) && studio.header && key <= studio.header.task.classes.length) { studio.set({ label: Number(key) - 1 }); return true; }
+    if (/^[1-9]$/.test(key) && studio.offered[key - 1] !== undefined) { studio.set({ label: studio.offered[key - 1] }); return true; }
     if (key === "[" || key === "]") { studio.set({ size: nextSize(studio.state.size, key === "]" ? 1 : -1) }); return true; }
-    if (key === "x") { studio.set({ layer: LAYERS[(LAYERS.indexOf(studio.state.layer) + 1) % LAYERS.length] }); return true; }
-    if (key === "Enter" && from === studio.surface.canvas) { studio.hand.close(); return true; }
+    if (key === "x") { const all = studio.layers; studio.set({ layer: all[(all.indexOf(studio.layer) + 1) % all.length] }); return true; }
+    if (key === "Enter" && from.classList?.contains("view")) { studio.hand.close(); return true; }
     if (key === "Backspace") { studio.hand.back(); return true; }
     if (key === "Escape") { this.help(false); studio.hand.cancel(); return true; }
-    const verbs = { f: "fit", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", s: "strokes", "?": "help", PageUp: "sliceUp", PageDown: "sliceDown" };
+    const verbs = { f: "fit", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", s: "strokes", "?": "help", PageUp: "sliceUp", PageDown: "sliceDown",
+      g: "next", d: "ball", m: "layout", c: "cross", ",": "earlier", ".": "later" };
     if (key in verbs) { studio.run(verbs[key]); return true; }
     return false;
   }
@@ -99,14 +107,19 @@ class Chrome {
     const { state, header, surface, tools } = this.studio;
     for (const button of this.root.querySelectorAll("[data-tool]")) button.hidden = !tools.includes(button.dataset.tool);
     this.check("[data-tool]", "tool", state.tool);
-    this.check("[data-layer]", "layer", state.layer);
+    this.check("[data-layer]", "layer", this.studio.layer);
     this.check("[data-label]", "label", state.label);
     this.act("strokes").setAttribute("aria-pressed", String(state.strokes));
     this.input("size").value = 100 * Math.log(state.size) / Math.log(128);
     this.out("size").textContent = `${state.size} px`;
     this.input("opacity").value = 100 * state.opacity;
     this.root.querySelector(".size").style.visibility = /brush|eraser|point/.test(state.tool) ? "" : "hidden";
+    this.act("ball").hidden = this.act("layout").hidden = !header?.volume;
+    this.act("ball").setAttribute("aria-pressed", String(state.ball));
+    this.act("ball").style.visibility = this.root.querySelector(".size").style.visibility;
+    this.studio.display.show();
     this.zoomed();
+    this.act("next").disabled = this.studio.locked;
     this.act("undo").disabled = !header?.undo || Boolean(header?.past);
     this.act("redo").disabled = !header?.redo || Boolean(header?.past);
     if (surface.view) this.studio.hand.look();
@@ -118,26 +131,35 @@ class Chrome {
   fill() { // everything that the server says
     const { header } = this.studio, { task } = header;
     const box = this.root.querySelector(".classes"), values = task.kind === "regression";
-    box.replaceChildren(...task.classes.map((name, i) => {
-      const button = element("button", "", { type: "button", title: i < 9 ? `${name} (${i + 1})` : name }), dot = element("b", i < 9 ? String(i + 1) : "");
-      const [r, g, b] = task.colors[i];
-      dot.style.background = css(task.colors[i]);
-      dot.style.color = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
-      button.style.setProperty("--swatch", css(task.colors[i]));
-      button.dataset.label = i;
+    box.replaceChildren(...this.studio.offered.map((label, i) => this.swatch(task, label, i)));
+    this.root.querySelector(".layers .group").replaceChildren(...this.studio.layers.map((layer) => {
+      const [name, title] = LAYERS[layer] || [layer, layer], button = element("button", name, { type: "button", title, className: "wide" });
+      button.dataset.layer = layer;
       button.setAttribute("role", "radio");
-      button.append(dot, element("span", name));
       return button;
     }));
     this.root.querySelector(".value").hidden = !values;
     box.hidden = values;
     if (values) this.legend(task);
-    this.slices();
+    this.frames();
     this.history();
     this.status();
     const past = this.root.querySelector(".past");
     past.hidden = !header.past;
     this.out("past").textContent = header.past || "";
+  }
+  swatch(task, label, i) { // the button of a class: its number, name, whether it is locked or hidden
+    const [r, g, b] = task.colors[label], locked = task.locked.includes(label), unseen = task.hidden.includes(label), name = task.classes[label];
+    const says = [name, i < 9 && `key ${i + 1}`, locked && "locked: its examples are not painted over", unseen && "hidden: not drawn"].filter(Boolean).join("; ");
+    const button = element("button", "", { type: "button", title: says, className: unseen ? "unseen" : "" }), dot = element("b", i < 9 ? String(i + 1) : "");
+    dot.style.background = css([r, g, b]);
+    dot.style.color = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
+    button.style.setProperty("--swatch", css([r, g, b]));
+    button.dataset.label = label;
+    button.setAttribute("role", "radio");
+    button.append(dot, element("span", name));
+    if (locked) button.insertAdjacentHTML("beforeend", LOCK); // our own text
+    return button;
   }
   legend({ unit, range, palette }) {
     this.out("unit").textContent = unit || "";
@@ -145,22 +167,12 @@ class Chrome {
     const steps = Array.from({ length: 9 }, (_, i) => css(palette[Math.round((254 * i) / 8)]));
     this.root.querySelector(".legend i").style.background = `linear-gradient(to right, ${steps.join(",")})`;
   }
-  slices() {
-    const { plane } = this.studio.header, row = this.root.querySelector(".plane");
-    row.hidden = !plane;
-    if (!plane) return;
-    const axes = this.root.querySelector(".axes");
-    axes.replaceChildren(...["Z", "Y", "X"].map((name, axis) => {
-      const button = element("button", name, { type: "button", title: `Slices across ${name.toLowerCase()}` });
-      button.dataset.axis = axis;
-      button.setAttribute("role", "radio");
-      return button;
-    }));
-    this.check("[data-axis]", "axis", plane.axis);
-    const slider = this.input("slice");
-    slider.max = plane.sizes[plane.axis] - 1;
-    if (!this.studio.looking) slider.value = plane.index; // never pull the handle out of a moving hand
-    this.out("slice").textContent = `${plane.index + 1} / ${plane.sizes[plane.axis]}`;
+  frames() {
+    const { frames, sample } = this.studio.header, slider = this.input("frame"), at = frames.indexOf(sample);
+    this.root.querySelector(".time").hidden = frames.length < 2;
+    slider.max = frames.length - 1;
+    if (!this.studio.looking) slider.value = at; // never pull the handle out of a moving hand
+    this.out("frame").textContent = `${at + 1} / ${frames.length}`;
   }
   history() {
     const { versions } = this.studio.header, slider = this.input("version");

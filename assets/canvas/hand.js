@@ -1,5 +1,5 @@
 /* What the hand does: pointer, pen, touch and keys become finished strokes, inspected pixels, zoom and pan. Knows nothing of the server.
- * host: {surface, tool, radius, locked, color(), scene changes: redraw(), finish(kind, points), inspect(point), hover(point|null)} */
+ * host: {surface, tool, locked, redraw(), finish(kind, points), aim(point), inspect(point), adjust(dx, dy), scroll(steps), hover(point|null)} */
 
 class Hand {
   constructor(host, signal) {
@@ -30,7 +30,8 @@ class Hand {
     if (this.pointers.size === 2) { this.cancel(); this.pinch = this.spread(); return; } // a second finger: it was a zoom, not a stroke
     if (event.button === 1 || this.space) { event.preventDefault(); this.panning = this.device(event); this.look(); return; }
     const point = host.surface.at(event);
-    if (event.button === 2 || host.tool === "inspect") { if (host.surface.inside(point)) host.inspect(point); return; }
+    if (event.button === 2 || host.tool === "inspect") { if (host.surface.inside(point)) { this.aiming = true; host.aim(point); } return; }
+    if (event.button === 0 && host.tool === "display") { this.adjusting = this.device(event); return; }
     if (event.button !== 0 || host.locked) return;
     if (host.tool === "polygon") {
       if (this.path && this.path.length > 2 && this.near(this.path[0], point)) { this.close(); return; }
@@ -60,6 +61,13 @@ class Hand {
     }
     this.before = place;
     const point = surface.at(event);
+    if (this.aiming) { host.aim(point); return; }
+    if (this.adjusting) {
+      const { width, height } = surface.canvas;
+      host.adjust((place[0] - this.adjusting[0]) / width, (place[1] - this.adjusting[1]) / height);
+      this.adjusting = place;
+      return;
+    }
     this.cursor = event.pointerType === "touch" ? null : point;
     host.hover(point);
     if (this.drawing && host.tool !== "point") {
@@ -72,6 +80,8 @@ class Hand {
     this.pointers.delete(event.pointerId);
     if (this.pointers.size < 2) this.pinch = null;
     if (this.panning) { this.panning = null; this.look(); return; }
+    if (this.aiming) { this.aiming = false; this.host.inspect(this.host.surface.at(event)); return; }
+    this.adjusting = null;
     if (!this.drawing) return;
     this.drawing = false;
     const points = this.path;
@@ -83,11 +93,17 @@ class Hand {
     event.preventDefault();
     const { host } = this;
     if (!host.surface.view) return;
-    if (event.shiftKey && host.slice) { host.slice(Math.sign(event.deltaY || event.deltaX)); return; }
     const lines = event.deltaMode === 1 ? 30 : 1;
+    if (!event.ctrlKey && !event.metaKey && this.scroll((event.deltaY || event.deltaX) * lines, event.shiftKey)) return;
     if (event.deltaX && Math.abs(event.deltaX) > Math.abs(event.deltaY)) host.surface.pan(-event.deltaX * lines * host.surface.ratio, 0);
     else host.surface.zoom(Math.exp(-clamp(event.deltaY * lines, -400, 400) * (event.ctrlKey ? 0.01 : 0.0016)), ...this.device(event));
     host.redraw();
+  }
+  scroll(delta, fast) { // a notch of a wheel is a slice; a touchpad sends many small steps, which add up to one
+    this.rolled = Math.sign(delta) === Math.sign(this.rolled || 0) ? this.rolled + delta : delta;
+    const steps = Math.abs(delta) >= 60 ? Math.sign(delta) : Math.trunc(this.rolled / 40);
+    if (steps) this.rolled = 0;
+    return this.host.scroll(steps * (fast ? 5 : 1));
   }
   extend(point) {
     const last = this.path[this.path.length - 1];
@@ -102,10 +118,10 @@ class Hand {
     this.host.finish("polygon", points);
   }
   back() { if (this.path && !this.drawing) { this.path.pop(); if (!this.path.length) this.path = null; this.host.redraw(); } }
-  cancel() { this.path = null; this.drawing = false; this.panning = null; this.look(); this.host.redraw(); }
+  cancel() { this.path = null; this.drawing = this.aiming = false; this.panning = this.adjusting = null; this.look(); this.host.redraw(); }
   hold(space) { this.space = space; if (!space) { this.panning = null; this.before = null; } this.look(); }
   look() {
-    const { host } = this, still = host.tool === "inspect" ? "inspect" : host.locked ? "locked" : /brush|eraser|point/.test(host.tool) ? "brush" : "cross";
+    const { host } = this, still = /inspect|display/.test(host.tool) ? host.tool : host.locked ? "locked" : /brush|eraser|point/.test(host.tool) ? "brush" : "cross";
     host.surface.canvas.dataset.hand = this.panning ? "panning" : this.space ? "pan" : still;
   }
   round(point) { return [tenth(point[0]), this.host.surface.signal ? 0 : tenth(point[1])]; }

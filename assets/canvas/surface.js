@@ -22,6 +22,7 @@ class Surface {
   resize() {
     const box = this.canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
     const width = Math.max(1, Math.round(box.width * ratio)), height = Math.max(1, Math.round(box.height * ratio));
+    if (!box.width || !box.height) return false; // hidden: it keeps what it had
     if (this.canvas.width === width && this.canvas.height === height) return false;
     const fitted = this.view && this.fitted;
     const centre = this.view && [this.canvas.width / 2 - this.view.x, this.canvas.height / 2 - this.view.y];
@@ -104,6 +105,7 @@ class Surface {
     for (const stroke of scene.flying) this.drawStroke(stroke, 0.85);
     if (scene.path) this.drawStroke(scene.path, 0.7, true);
     c.setTransform(1, 0, 0, 1, 0, 0);
+    if (scene.cross) this.drawCross(scene.cross);
     for (const mark of scene.marks) this.drawMark(mark);
     if (scene.cursor) this.drawCursor(scene.cursor);
   }
@@ -125,8 +127,9 @@ class Surface {
     points.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
   }
   drawStroke(stroke, alpha, open = false) {
-    const c = this.context, p = stroke.points, color = stroke.color;
-    c.setTransform(this.scaleX, 0, 0, this.scaleY, this.view.x, this.view.y);
+    const c = this.context, color = stroke.color, round = Boolean(stroke.ball); // a ball is round on the screen, a disc of pixels may not be
+    const p = round ? stroke.points.map(([x, y]) => [x * this.aspect[0], y * this.aspect[1]]) : stroke.points;
+    c.setTransform(round ? this.view.s : this.scaleX, 0, 0, round ? this.view.s : this.scaleY, this.view.x, this.view.y);
     c.fillStyle = c.strokeStyle = css(color, alpha);
     if (this.signal) {
       const xs = p.map((q) => q[0]), wide = stroke.kind === "interval" || stroke.kind === "lasso" || stroke.kind === "polygon" ? 0 : stroke.radius;
@@ -170,12 +173,21 @@ class Surface {
       c.lineWidth = width * r; c.strokeStyle = style; c.stroke();
     }
   }
-  drawCursor({ at: [px, py], radius, color }) {
+  drawCross({ at: [px, py], colors }) { // where the other two slices cut this one; open in the middle, to leave the place itself free
+    const c = this.context, r = this.ratio, x = (px + 0.5) * this.scaleX + this.view.x, y = (py + 0.5) * this.scaleY + this.view.y, gap = 14 * r;
+    const lines = [[colors[0], [[0, y, x - gap, y], [x + gap, y, this.canvas.width, y]]], [colors[1], [[x, 0, x, y - gap], [x, y + gap, x, this.canvas.height]]]];
+    for (const [width, dark] of [[2.5, true], [1.2, false]]) for (const [color, parts] of lines) {
+      c.beginPath();
+      for (const [x0, y0, x1, y1] of parts) { c.moveTo(x0, y0); c.lineTo(x1, y1); }
+      c.lineWidth = width * r; c.strokeStyle = dark ? "rgb(0 0 0 / .3)" : css(color, 0.9); c.stroke();
+    }
+  }
+  drawCursor({ at: [px, py], radii: [rx, ry], color }) {
     const c = this.context, r = this.ratio, x = px * this.scaleX + this.view.x, y = py * this.scaleY + this.view.y;
     for (const [width, style] of [[3, "rgb(0 0 0 / .5)"], [1.5, color ? css(color) : "#fff"]]) {
       c.lineWidth = width * r; c.strokeStyle = style; c.beginPath();
-      if (this.signal) { for (const side of [-1, 1]) { c.moveTo(x + side * radius * this.scaleX, 0); c.lineTo(x + side * radius * this.scaleX, this.canvas.height); } }
-      else { c.ellipse(x, y, Math.max(radius * this.scaleX, 1.5 * r), Math.max(radius * this.scaleY, 1.5 * r), 0, 0, 7); }
+      if (this.signal) { for (const side of [-1, 1]) { c.moveTo(x + side * rx * this.scaleX, 0); c.lineTo(x + side * rx * this.scaleX, this.canvas.height); } }
+      else { c.ellipse(x, y, Math.max(rx * this.scaleX, 1.5 * r), Math.max(ry * this.scaleY, 1.5 * r), 0, 0, 7); }
       c.stroke();
     }
   }

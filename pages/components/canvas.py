@@ -10,7 +10,8 @@ from typing import Any
 import streamlit as st
 
 _FOLDER = Path(__file__).resolve().parents[2] / "assets" / "canvas"
-_SCRIPTS = ("codec.js", "surface.js", "signal.js", "hand.js", "chrome.js", "canvas.js")  # one module: it may import nothing
+_SCRIPTS = ("codec.js", "fetch.js", "surface.js", "signal.js", "hand.js", "pane.js", "stage.js", "display.js", "chrome.js",
+            "canvas.js")  # one module: it may import nothing
 
 
 def _text(*names: str) -> str:
@@ -22,10 +23,10 @@ _mount = st.components.v2.component("parmesan_canvas", html=_text("canvas.html")
 
 @dataclass(frozen=True)
 class Part:
-    """A blob of the packet. id: names its content; blob: its bytes, made only when they must travel."""
+    """A picture or map. id: names its content; blob: its bytes, made only when they must travel; None: the browser fetches it."""
 
     id: str
-    blob: Callable[[], bytes]
+    blob: Callable[[], bytes] | None
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -73,6 +74,8 @@ class Courier:
         self.omitted, described, blobs, offset = {}, {}, [], 0
         for name, part in scene.parts.items():
             described[name] = {"id": part.id, **part.extra}
+            if part.blob is None:
+                continue
             if self.believed.get(name) == part.id:
                 self.omitted[name] = part.id
                 continue

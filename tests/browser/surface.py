@@ -34,17 +34,25 @@ class Surface:
             time.sleep(0.02)
         raise AssertionError(f"waited {PATIENCE} s in vain: {facts}")
 
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """The point of the screen at shares (x, y) of the stage."""
-        box = self.page.locator("canvas.view").bounding_box()
+    def place(self, x: float, y: float, pane: int = 0) -> tuple[float, float]:
+        """The point of the screen at shares (x, y) of the picture, or of one of the three slices of a volume."""
+        box = self.page.locator("canvas.view").nth(pane).bounding_box()
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
-    def drag(self, *points: tuple[float, float], steps: int = 6) -> None:
-        self.page.mouse.move(*self.place(*points[0]))
-        self.page.mouse.down()
+    def drag(self, *points: tuple[float, float], steps: int = 6, pane: int = 0, button: str = "left") -> None:
+        self.page.mouse.move(*self.place(*points[0], pane))
+        self.page.mouse.down(button=button)
         for point in points[1:]:
-            self.page.mouse.move(*self.place(*point), steps=steps)
-        self.page.mouse.up()
+            self.page.mouse.move(*self.place(*point, pane), steps=steps)
+        self.page.mouse.up(button=button)
 
-    def click(self, x: float, y: float, **options) -> None:
-        self.page.mouse.click(*self.place(x, y), **options)
+    def click(self, x: float, y: float, pane: int = 0, **options) -> None:
+        self.page.mouse.click(*self.place(x, y, pane), **options)
+
+    def open(self, title: str, name: str) -> dict[str, str]:
+        """Choose a project and wait for its prediction."""
+        self.page.get_by_test_id("stSelectbox").locator("input").first.click()
+        self.page.get_by_role("option", name=title).click()
+        facts = self.wait(lambda facts: facts.get("project") == name and facts["prediction"])
+        self.page.keyboard.press("Escape")  # leaves the box, which would take the keys
+        return facts

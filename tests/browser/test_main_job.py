@@ -89,25 +89,13 @@ def test_history_slider_shows_the_past_read_only(surface):
     surface.wait(lambda facts: facts["past"] == "no" and facts["prediction"] == now["prediction"])
 
 
-def test_volume_and_signal(surface):
-    page = surface.page
-
-    def open_project(title: str, name: str) -> dict[str, str]:
-        page.get_by_test_id("stSelectbox").locator("input").first.click()
-        page.get_by_role("option", name=title).click()
-        return surface.wait(lambda facts: facts["project"] == name and facts["prediction"])
-
-    volume = open_project("Scan volume (3D)", "demo-3d")
-    surface.root.locator("[data-axis='1']").click()
-    other = surface.wait(lambda facts: facts["prediction"] != volume["prediction"])
-    page.keyboard.press("PageUp")
-    surface.wait(lambda facts: facts["prediction"] not in (volume["prediction"], other["prediction"]))
-    signal = open_project("Heartbeat (1D)", "demo-1d")
+def test_signal(surface):
+    signal = surface.open("Heartbeat (1D)", "demo-1d")
     assert signal["dims"] == "1"
     expect(surface.root.locator("[data-tool=interval]")).to_have_attribute("aria-checked", "true")
     surface.drag((0.30, 0.5), (0.33, 0.5))
     assert surface.settled()["painted"] != signal["painted"]
-    page.keyboard.press("z")
+    surface.page.keyboard.press("z")
     assert surface.wait(lambda facts: facts["seq"] == facts["acked"] == "2")["version"] == signal["version"]
     surface.click(0.5, 0.5, button="right")
     expect(surface.why).to_have_attribute("data-state", "explained")

@@ -23,7 +23,7 @@ def shown(at):
     return " ".join(e.proto.body for e in at.get("html") if 'role="alert"' in e.proto.body)
 
 
-@pytest.mark.parametrize(("name", "dims"), [("demo-2d", 2), ("demo-3d", 2), ("demo-1d", 1)])
+@pytest.mark.parametrize(("name", "dims"), [("demo-2d", 2), ("demo-3d", 3), ("demo-1d", 1)])
 def test_each_demo_is_ready(at, name, dims):
     at.run()
     at.session_state["desk"].project = name
@@ -31,8 +31,11 @@ def test_each_demo_is_ready(at, name, dims):
     at.run()
     assert not at.exception and not shown(at)
     header, blobs = packet(at)
-    assert header["project"] == name and header["dims"] == dims and (header["plane"] is not None) == (name == "demo-3d")
-    assert len(codes(blobs["prediction"])) == header["width"] * header["height"] == len(codes(blobs["painted"]))
+    assert header["project"] == name and header["dims"] == dims and (header["volume"] is not None) == (dims == 3)
+    if dims == 3:
+        assert not blobs and all(part["address"] for part in (header["image"], *header["maps"].values())), "slices are fetched"
+    else:
+        assert len(codes(blobs["prediction"])) == header["width"] * header["height"] == len(codes(blobs["painted"]))
     assert len(header["task"]["classes"]) >= 3 and header["undo"]
 
 
@@ -126,19 +129,22 @@ def test_a_past_version_is_read_only_and_can_be_restored(page, picture):
     assert picture[1].version == picture[1].history()[1].version and len(picture[1].history()) == 4
 
 
-def test_slices_follow_the_canvas(at):
+def test_the_crosshair_follows_the_canvas_and_nonsense_is_ignored(at):
     at.run()
     at.session_state["desk"].project = "demo-3d"
     at.session_state["desk"].jumps += 1
     at.run()
     header, _ = packet(at)
-    wanted = {"client": "tester", "n": 1, "sample": header["sample"], "axis": 2, "index": 5, "version": None}
+    sizes, start = header["volume"]["sizes"], header["volume"]["at"]
+    assert start == [n // 2 for n in sizes]
+    wanted = {"client": "tester", "n": 1, "sample": header["sample"], "at": [1, 2, 3], "version": None}
     send(at, "canvas", view=wanted)
-    assert packet(at)[0]["plane"] == {"axis": 2, "index": 5, "sizes": header["plane"]["sizes"]}
-    send(at, "canvas", view={**wanted, "n": 2, "axis": 7, "index": 10**12})
-    assert packet(at)[0]["plane"]["axis"] == 2 and not at.exception
-    send(at, "canvas", view={**wanted, "n": 3, "index": 10**12})
-    assert packet(at)[0]["plane"]["index"] == header["plane"]["sizes"][2] - 1
+    assert packet(at)[0]["volume"]["at"] == [1, 2, 3]
+    for n, bad in enumerate(([1, 2], "here", [1, 2, -3], [1, 2, True], None), 2):
+        send(at, "canvas", view={**wanted, "n": n, "at": bad})
+        assert packet(at)[0]["volume"]["at"] == [1, 2, 3] and not at.exception
+    send(at, "canvas", view={**wanted, "n": 9, "at": [10**12, 0, 10**12]})
+    assert packet(at)[0]["volume"]["at"] == [sizes[0] - 1, 0, sizes[2] - 1]
 
 
 def test_only_the_layer_that_is_looked_at_travels(page):

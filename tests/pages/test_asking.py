@@ -33,7 +33,7 @@ def test_label_next_marks_an_unlabelled_place_and_says_why(page, picture):
     desk = page.session_state["desk"]
     place = desk.clicked[picture[2]]
     assert picture[1].painted(picture[2])[place] == -1
-    assert header["said"]["text"].startswith("Label here next. ") and header["marks"][0]["at"] == [place[1], place[0]]
+    assert header["said"]["text"].startswith("Label here next. ") and header["marks"][0]["at"] == list(place)
     send(page, "canvas", log=log(next_op(picture), next_op(picture)))
     assert page.session_state["desk"].clicked[picture[2]] != place  # left unlabelled: another one is offered
 

@@ -15,7 +15,8 @@ BROWSER = "0123456789abcdef" * 2
 
 
 def working() -> Desk:
-    desk = Desk(author="Ann", project="lungs", samples={"lungs": "s1", "demo": "s2"}, planes={"s1": (2, 40)}, clicked={"s1": (1, 2, 3)})
+    desk = Desk(author="Ann", project="lungs", samples={"lungs": "s1", "demo": "s2"}, crosshairs={"s1": (2, 40, 7)},
+                clicked={"s1": (1, 2, 3)})
     desk.seq, desk.layer = 7, "conflict"
     list(desk.ledger.new_ops(parse_log(log({"kind": "undo"}, client="canvas-1"))))
     list(desk.acts.new_ops(parse_log(log({"kind": "forget"}, {"kind": "forget"}, client="panel-1"))))
@@ -26,7 +27,7 @@ def test_a_desk_comes_back_as_it_was(tmp_path):
     before, after = working(), Desk(author="somebody")
     keep(before, tmp_path, BROWSER)
     resume(after, tmp_path, BROWSER)
-    for name in ("author", "project", "samples", "planes", "clicked", "seq", "layer"):
+    for name in ("author", "project", "samples", "crosshairs", "clicked", "seq", "layer"):
         assert getattr(after, name) == getattr(before, name), name
     assert after.sample == "s1" and after.token != before.token
 
@@ -70,7 +71,7 @@ def test_a_cookie_that_we_did_not_make_names_no_file(tmp_path, browser):
     assert fresh.author == "me"
 
 
-DAMAGES = [{"planes": {"s": [7, 1]}}, {"planes": {"s": 3}}, {"clicked": {"s": ["a"]}}, {"author": ""}, {"author": 5}, {"seq": -1},
+DAMAGES = [{"crosshairs": {"s": [7, 1]}}, {"crosshairs": {"s": 3}}, {"clicked": {"s": ["a"]}}, {"author": ""}, {"author": 5}, {"seq": -1},
            {"layer": "<b>"}, {"handled": {"c": "1"}}, {"samples": []}, {"samples": {"p": 3}}]  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_a_damaged_file_means_a_fresh_start(tmp_path, change):
     file = tmp_path / FOLDER / f"{BROWSER}.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     resume(fresh := Desk(author="me"), tmp_path, BROWSER)
-    assert (fresh.author, fresh.project, fresh.planes, fresh.clicked) == ("me", "", {}, {})
+    assert (fresh.author, fresh.project, fresh.crosshairs, fresh.clicked) == ("me", "", {}, {})
     for text in (b"", b"{", b"[1]", b"\xff"):
         file.write_bytes(text)
         resume(fresh, tmp_path, BROWSER)

@@ -69,9 +69,9 @@ def test_in_a_volume_it_leads_to_a_slice_that_shows_it(tmp_path):
         scan = project.add_sample(volume).id
         project.annotate(scan, [Stroke("brush", ((2, 2), (8, 8)), radius=1, label=1, axis=0, index=5)])
         view = looking(project, scan)
-        view.planes[scan] = (0, 1)
+        view.crosshairs[scan] = (1, 0, 0)
         step(view, project, "undo", "Ann")
-        assert view.planes[scan] == (0, 5)
-        view.planes[scan] = (2, 4)
+        assert view.crosshairs[scan][0] == 5 and view.led == 1
+        view.crosshairs[scan] = (1, 0, 4)
         step(view, project, "redo", "Ann")
-        assert view.planes[scan] == (2, 4), "this slice shows a part of it"
+        assert view.crosshairs[scan] == (1, 0, 4) and view.led == 1, "one of these slices shows a part of it"
