@@ -20,6 +20,7 @@ from parmesan_engine import render
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Jobs
 from parmesan_engine.project.precompute import Survey
+from parmesan_engine.project.scoring import Scores
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,12 @@ def jobs() -> Jobs:
 def survey(project: str) -> Survey:
     """What is known of each sample of a project, for all sessions."""
     return Survey(shelf().project(project))
+
+
+@st.cache_resource(show_spinner=False)
+def scores() -> Scores:
+    """The scores of versions that were evaluated, for all sessions."""
+    return Scores()
 
 
 def strip() -> Strip:

@@ -15,6 +15,7 @@ style()
 pages = [
     st.Page(_HERE / "annotate.py", title="Annotate", icon=":material/draw:", default=True),
     st.Page(_HERE / "memory.py", title="Memory", icon=":material/database:"),
+    st.Page(_HERE / "evaluate.py", title="Evaluate", icon=":material/analytics:"),
     st.Page(_HERE / "export.py", title="Export", icon=":material/package_2:"),
 ]
 st.navigation(pages, position="top").run()

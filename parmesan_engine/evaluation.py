@@ -11,13 +11,15 @@ BINS = 10  # of confidence: each wide enough to hold many pixels
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Return (classes, classes + 1) counts: rows truth, columns prediction, the last column "unknown" (-1).
 
-    Pixels with truth -1 (not labelled) do not count.
+    Pixels with truth -1 (not labelled) do not count. Raises ShapeError, also for a class beyond `classes`.
 
     >>> confusion(np.array([0, 1, 1, -1]), np.array([0, 1, -1, 0]), 2).tolist()
     [[1, 0, 0], [0, 1, 1]]
     """
     _same_shape(truth, predicted.shape)
-    known = truth >= 0
+    known, last = truth >= 0, int(max(truth.max(initial=-1), predicted.max(initial=-1)))
+    if last >= classes:
+        raise ShapeError(f"class ids 0 to {classes - 1}", f"{last}", "add the class to the project, or use labels of its classes")
     columns = np.where(predicted[known] < 0, classes, predicted[known]).astype(np.int64)
     return np.bincount(truth[known].astype(np.int64) * (classes + 1) + columns,
                        minlength=classes * (classes + 1)).reshape(classes, classes + 1)

@@ -114,7 +114,11 @@ def test_rmse_in_metres_for_millimetres_and_without_what_is_unknown(unit, scale)
     assert score.result() == {"rmse": pytest.approx(root / scale), "mae": pytest.approx(1.5 / scale), "unknown": pytest.approx(1 / 3)}
 
 
-def test_shapes_must_agree():
+def test_shapes_and_classes_must_agree():
+    with pytest.raises(ShapeError):
+        confusion(np.array([0, 3]), np.array([0, 1]), 3)
+    with pytest.raises(ShapeError):
+        confusion(np.array([0, 1]), np.array([0, 3]), 3)
     for task, a in ((TASK, np.zeros((2, 3), np.int16)), (TaskSpec("regression"), np.zeros((2, 3), np.float32))):
         with pytest.raises(ShapeError):
             Score(task).add(a, a.T)

@@ -7,8 +7,9 @@ import pytest
 
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import open_dataset
-from parmesan_engine.project.learning import evaluate, learn, project_for
+from parmesan_engine.project.learning import learn, project_for
 from parmesan_engine.project.sampling import choose_items
+from parmesan_engine.project.scoring import evaluate
 
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 TESTED = {"camvid": 1, "hippocampus_mri": 1, "ludb_ecg": 1, "lung_cxr": 1, "rgbd_kitchen": 1,

@@ -13,7 +13,7 @@ from parmesan_engine.errors import FormatError
 from parmesan_engine.insight import NeighborInfo
 from parmesan_engine.io import FORMATS, open_dataset, read, write_labels, write_probabilities, write_values
 from parmesan_engine.io.files import stem_of
-from parmesan_engine.project import Project, learning
+from parmesan_engine.project import Project, learning, scoring
 from parmesan_engine.types import Prediction, Sample
 
 DEFAULT_FORMAT = {1: "npy", 2: "png", 3: "nifti"}
@@ -36,7 +36,7 @@ def learn(options: argparse.Namespace) -> dict[str, Any]:
 def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """Score on a dataset."""
     with Project.open(options.project, device=options.device) as project:
-        return learning.evaluate(project, options.data, split=options.split, samples=options.samples, seed=options.seed,
+        return scoring.evaluate(project, options.data, split=options.split, samples=options.samples, seed=options.seed,
                                  progress=show_progress("evaluating"))
 
 

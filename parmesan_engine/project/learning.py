@@ -1,4 +1,4 @@
-"""Learn from a labelled dataset and score on one: what an annotator with little time would give, in one transaction."""
+"""Learn from a labelled dataset: what an annotator with little time would give, in one transaction."""
 
 import time
 import uuid
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError
-from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
 from parmesan_engine.project.features import adapt
@@ -79,26 +78,6 @@ def _label(project: Project, dataset: Dataset, items: list[Item], per_class: int
     if not batches:
         raise EmptyMemoryError("labelled pixels in the chosen samples", "none", "choose more samples or another split")
     return batches, encoding
-
-
-def evaluate(project: Project, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,
-             progress: Progress = None) -> dict:
-    """Score the project on a dataset; no sample is stored. Returns {task, miou, iou, ... | rmse, ..., samples, ...}."""
-    dataset = open_dataset(folder)
-    if project.task.classes != dataset.task.classes:
-        raise ShapeError(f"classes {', '.join(project.task.classes)}", f"{', '.join(dataset.task.classes)}", "use its own dataset")
-    items = choose_items(dataset.items(split), samples, seed=seed)
-    score, seconds = Score(dataset.task), 0.0
-    for number, item in enumerate(items):
-        sample, labels = dataset.read_sample(item), dataset.read_label(item)
-        before = time.perf_counter()
-        prediction = project.predict_sample(sample)
-        seconds += time.perf_counter() - before
-        score.add(labels, prediction.labels if prediction.labels is not None else prediction.values, prediction.probabilities)
-        if progress:
-            progress((number + 1) / len(items))
-    return {"task": dataset.task.kind, **score.result(), "samples": len(items), "seconds_per_sample": seconds / max(len(items), 1),
-            "version": project.version, "metric": project.metric_state()["id"]}
 
 
 def encode_fine(encoder, sample: Sample) -> FeaturePyramid:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from parmesan_engine.errors import FormatError
 from parmesan_engine.io import open_dataset
-from parmesan_engine.project import demo, learning
+from parmesan_engine.project import demo, learning, scoring
 from parmesan_engine.project.entries import node_labels, one_hot
 from parmesan_engine.project.sampling import choose_items, choose_pixels
 from tests.helpers import TASK, TinyEncoder, make_dataset, same, sample, truth
@@ -71,7 +71,7 @@ def test_progress_is_told_and_evaluating_stores_nothing(tmp_path):
         learning.learn(project, data, per_class=5, progress=seen.append)
         assert seen == [0.5, 1.0]
         version, samples = project.version, project.samples()
-        result = learning.evaluate(project, data, samples=2, progress=seen.append)
+        result = scoring.evaluate(project, data, samples=2, progress=seen.append)
         assert result["samples"] == 2 and project.version == version and project.samples() == samples
         assert project.live.predictor().states == {}
 
