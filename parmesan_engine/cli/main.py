@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import asking, measuring, memories, results, verbs
+from parmesan_engine.cli import asking, importing, measuring, memories, results, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
     command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names(), help="of a new project")
     command.add_argument("--novelty", type=float, default=0.0, metavar="D", help="new project: drop examples nearer than D that agree")
+    importing.import_options(verb("import", importing.import_files, "store files as samples, with their labels if there are any"))
     command = verb("predict", verbs.predict, "predict files and write the results")
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
     command.add_argument("--out", type=Path, required=True, metavar="DIR")

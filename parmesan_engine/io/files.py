@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from nibabel.wrapstruct import WrapStructError
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, StoreError
 
@@ -75,6 +75,7 @@ DECODER_ERRORS = (
     HeaderTypeError,
     WrapStructError,
     InvalidDicomError,
+    BytesLengthException,
     zipfile.BadZipFile,
 )
 

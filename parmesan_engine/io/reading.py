@@ -17,7 +17,8 @@ from parmesan_engine.io.unpacking import unpacked
 from parmesan_engine.io.volumes import nifti_shape, read_nifti
 from parmesan_engine.types import Sample
 
-_FAMILIES = {"TIFF": read_tiff, "NRRD": read_nrrd, "DICOM": read_dicom, "OME-Zarr": read_zarr}  # may hold several time points
+# Families whose files may hold several time points.
+_FAMILIES = {"TIFF": read_tiff, "NIfTI": read_nifti, "NRRD": read_nrrd, "DICOM": read_dicom, "OME-Zarr": read_zarr}
 
 
 def read(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: int | None = None) -> Sample:
@@ -41,8 +42,6 @@ def read_frames(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: i
         frames = _FAMILIES[kind](path, max_bytes=max_bytes)
     elif kind in ("PNG", "JPEG"):
         frames = [read_raster(path, kind, max_bytes=max_bytes)]
-    elif kind == "NIfTI":
-        frames = [read_nifti(path, max_bytes=max_bytes)]
     elif kind == "npy":
         frames = [read_npy(path, max_bytes=max_bytes, spatial_dims=spatial_dims)]
     else:

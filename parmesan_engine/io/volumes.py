@@ -12,18 +12,21 @@ import nibabel
 import numpy as np
 
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
-from parmesan_engine.io.files import check_limit, decoding, is_nifti, plain_numbers
+from parmesan_engine.io.files import check_limit, decoding, is_nifti
+from parmesan_engine.io.frames import frames_of
 from parmesan_engine.types import Sample
 
 _HEADER_BYTES = 544  # the longer, NIfTI-2, with its four bytes of extension flags
 _MAX_OFFSET = 2**26  # bytes of header extensions before the voxels; real ones have kilobytes
+_CHANNELS = 16  # volumes of a fourth axis
 _UNITS = {"mm": "mm", "meter": "m", "micron": "\u00b5m", "unknown": "mm"}  # files that say nothing mean millimetres
 
 
-def read_nifti(path: Path, *, max_bytes: int) -> Sample:
-    """Return a volume as (channels, z, y, x): the axes of the file in reverse order, further file axes as channels.
+def read_nifti(path: Path, *, max_bytes: int) -> list[Sample]:
+    """Return volumes as (channels, z, y, x): the axes of the file in reverse order.
 
-    Values are scaled by slope and intercept. `affine` is the file's own, from voxel (x, y, z) to world.
+    A fourth axis of up to 16 is channels, a longer one is time: by the format it would always be time, but in use it holds
+    the contrasts of a scan. Values are scaled by slope and intercept. `affine` is the file's own, from voxel (x, y, z) to world.
     """
     with decoding(path, "NIfTI"), _open(path) as file:
         header = _header(file, path)
@@ -33,8 +36,12 @@ def read_nifti(path: Path, *, max_bytes: int) -> Sample:
         affine = np.asarray(header.get_best_affine(), np.float64)
         unit = _UNITS.get(header.get_xyzt_units()[0], "mm")
         zooms = tuple(float(z) for z in header.get_zooms()[: array.ndim - 1][::-1])
+        timed = len(shape) > 3 and shape[3] > _CHANNELS
+        step, clock = (float(header["pixdim"][4]), header.get_xyzt_units()[1]) if timed else (0.0, "")
     spacing = zooms if len(zooms) == array.ndim - 1 and all(np.isfinite(z) and z > 0 for z in zooms) else None
-    return Sample(plain_numbers(array, path.name), path.name, spacing, unit if spacing else "px", affine)
+    moments = array[:, None] if timed else array[None]
+    interval = f"{step:g} {clock}" if step > 0 and clock in ("sec", "msec", "usec") else ""
+    return frames_of(moments, Sample(moments[0], path.name, spacing, unit if spacing else "px", affine), interval=interval)
 
 
 def nifti_shape(path: Path) -> tuple[int, ...]:

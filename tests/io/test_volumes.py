@@ -129,3 +129,13 @@ def test_damaged_header_pair_and_strange_gzip(tmp_path):
     (tmp_path / "c.nii.gz").write_bytes(gzip.compress(b"hello" * 200))
     with pytest.raises(FormatError, match="no NIfTI volume inside"):
         io.read(tmp_path / "c.nii.gz")
+
+
+def test_a_long_fourth_axis_is_time(tmp_path, volume):
+    image = nibabel.Nifti1Image(np.stack([volume + i for i in range(20)], 3), np.diag([1, 1, 2, 1.0]))
+    image.header.set_zooms((1, 1, 2, 1.5))
+    image.header.set_xyzt_units("mm", "sec")
+    image.to_filename(tmp_path / "a.nii.gz")
+    frames = io.read_frames(tmp_path / "a.nii.gz")
+    assert len(frames) == 20 and np.array_equal(frames[7].array[0], volume.T + 7) and frames[7].spacing == (2, 1, 1)
+    assert frames[7].notes == ("time point 8 of 20, 1.5 sec apart",)
