@@ -90,7 +90,8 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _sound(place: Any) -> bool:
-    if not isinstance(place, dict) or not all(isinstance(place.get(name), dict) for name in ("samples", "crosshairs", "clicked", "handled")):
+    if not isinstance(place, dict) or not all(
+            isinstance(place.get(name), dict) for name in ("samples", "crosshairs", "clicked", "handled")):
         return False
     author, project, seq = (place.get(name) for name in ("author", "project", "seq"))
     return (

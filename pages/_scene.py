@@ -37,7 +37,8 @@ def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Samp
         "aspect": steps, "task": _task(project, prediction), "version": project.version,
         "volume": None if at is None else {"at": list(at), "led": desk.led, "sizes": list(record.spatial_shape),
                                            "spacing": list(record.spacing or ()), "unit": record.unit},
-        "layers": ["prediction", *DOUBTS, *offered(desk, project, record)], "marks": _marks(desk, record), "message": "", "engine_ms": desk.milliseconds,
+        "layers": ["prediction", *DOUBTS, *offered(desk, project, record)], "marks": _marks(desk, record), "message": "",
+        "engine_ms": desk.milliseconds,
         **_history(desk, project), **_status(desk, project, prediction), "frames": [one.id for one in frames_of(project, record)],
     }
     if record.spatial_dims == 1:

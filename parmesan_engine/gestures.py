@@ -14,6 +14,7 @@ import numpy as np
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
 
 KINDS = ("brush", "eraser", "polygon", "lasso", "point", "interval")
+BALLS = ("brush", "eraser", "point")
 MAX_POINTS = 20_000  # a minute of drawing with a 240 Hz pen
 MAX_RADIUS = 1_000.0
 MAX_POSITION = 1e7
@@ -28,7 +29,8 @@ class Stroke:
 
     points: ((x, y), ...) pixels of the displayed plane; x runs along the last axis, y along the first displayed one.
     radius: of the disc of brush, eraser and point, in pixels. label: class id. value: for regression. An eraser has neither.
-    axis, index: the plane of a volume, else None.
+    axis, index: the plane of a volume, else None. ball: brush, eraser and point reach into the planes beside as far as within
+    their own; the radius then counts steps of the smallest spacing, so that it is round in the world.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Stroke:
     value: float | None = None
     axis: int | None = None
     index: int | None = None
+    ball: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -53,6 +56,8 @@ class Stroke:
             number = getattr(self, name)
             if number is not None and (not _is_integer(number) or number < 0):
                 raise FormatError(f"{name} as an integer from 0 on", repr(number)[:60], "give the plane of the stroke")
+        if not isinstance(self.ball, bool) or (self.ball and (self.axis is None or self.kind not in BALLS)):
+            raise FormatError("balls of brush, eraser or point in a volume", f"ball {self.ball!r} of {self.kind}"[:60], "draw a disc")
         if self.kind != "eraser" and self.label is None and self.value is None:
             raise FormatError("a class or a value", "neither", "pick a class before drawing")
 
@@ -61,21 +66,25 @@ class Stroke:
         """Build a stroke from untrusted JSON. Raises FormatError, LimitError."""
         if not isinstance(raw, dict):
             raise FormatError("a stroke as an object", type(raw).__name__, "send {kind, points, ...}")
-        names = ("kind", "points", "radius", "label", "value", "axis", "index")
+        names = ("kind", "points", "radius", "label", "value", "axis", "index", "ball")
         if "kind" not in raw or "points" not in raw:
             raise FormatError("a stroke with kind and points", f"{sorted(map(str, raw))[:8]}", "send both")
         return cls(**{name: raw[name] for name in names if raw.get(name) is not None})
 
 
-def rasterise(stroke: Stroke, spatial_shape: Sequence[int]) -> np.ndarray:
+def rasterise(stroke: Stroke, spatial_shape: Sequence[int], spacing: Sequence[float] | None = None) -> np.ndarray:
     """Return the pixels under `stroke` as (n, spatial_dims) int64 coordinates: unique, row-major order, clipped to the sample.
 
     Brush, eraser, point: pixels whose centre is within `radius` of the line, and those that the line itself runs through.
     Polygon, lasso: pixels whose centre is inside (non-zero winding); the outline's own pixels if that leaves none.
-    Interval: samples from the first to the last one touched. Raises ShapeError, FormatError, LimitError.
+    Interval: samples from the first to the last one touched. Balls: voxels whose centre is within `radius` of the line through the
+    centres of its slice, measured by `spacing` (the world size of a step along each axis; None: all alike). Raises ShapeError,
+    FormatError, LimitError.
     """
     shape = tuple(int(n) for n in spatial_shape)
     plane, place = _plane(stroke, shape)
+    if stroke.ball:
+        return _balls(stroke, shape, spacing)
     points = np.asarray(stroke.points, np.float64)
     if len(shape) == 1:
         points = np.stack([points[:, 0], np.full(len(points), 0.5)], axis=1)
@@ -105,16 +114,20 @@ def _plane(stroke: Stroke, shape: tuple[int, ...]):
     return rest, lambda pixels: np.insert(pixels, axis, index, axis=1)
 
 
-def _brushed(points: np.ndarray, radius: float, plane: tuple[int, int]) -> np.ndarray:
-    """Return the (n, 2) pixels within `radius` of the polyline; exact distances, one capsule per segment."""
+def _brushed(points: np.ndarray, radius: float, plane: tuple[int, int], steps: tuple[float, float] = (1.0, 1.0), *,
+             thin: bool = False) -> np.ndarray:
+    """Return the (n, 2) pixels within `radius` of the polyline; exact distances, one capsule per segment.
+
+    steps: the size of a pixel along x and y, in the unit of the radius; thin: leave out what only the line itself runs through.
+    """
     starts, ends = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
-    limits = np.asarray(plane[::-1])
-    low = np.clip(np.floor(np.minimum(starts, ends) - radius).astype(np.int64), 0, limits)
-    high = np.clip(np.ceil(np.maximum(starts, ends) + radius).astype(np.int64) + 1, 0, limits)
+    limits, sizes = np.asarray(plane[::-1]), np.asarray(steps)
+    low = np.clip(np.floor(np.minimum(starts, ends) - radius / sizes).astype(np.int64), 0, limits)
+    high = np.clip(np.ceil(np.maximum(starts, ends) + radius / sizes).astype(np.int64) + 1, 0, limits)
     work = int(np.prod(np.maximum(high - low, 0), axis=1).sum())
     if work > MAX_WORK:
         raise LimitError(f"a stroke of at most {MAX_WORK} brushed pixels", f"{work}", "draw a shorter stroke or use a smaller brush")
-    line = _on_line(starts, ends, plane)
+    line = np.empty((0, 2), np.int64) if thin else _on_line(starts, ends, plane)
     corner, far = np.minimum(low.min(axis=0), limits), high.max(axis=0)
     if len(line):
         corner, far = np.minimum(corner, line.min(axis=0)[::-1]), np.maximum(far, line.max(axis=0)[::-1] + 1)
@@ -122,15 +135,34 @@ def _brushed(points: np.ndarray, radius: float, plane: tuple[int, int]) -> np.nd
     for (ax, ay), (bx, by), (x0, y0), (x1, y1) in zip(starts, ends, low, high, strict=True):
         if x0 >= x1 or y0 >= y1:
             continue
-        px = np.arange(x0, x1) + 0.5 - ax
-        py = (np.arange(y0, y1) + 0.5 - ay)[:, None]
-        dx, dy = bx - ax, by - ay
+        px = (np.arange(x0, x1) + 0.5 - ax) * sizes[0]
+        py = ((np.arange(y0, y1) + 0.5 - ay) * sizes[1])[:, None]
+        dx, dy = (bx - ax) * sizes[0], (by - ay) * sizes[1]
         length = dx * dx + dy * dy
         along = np.clip((px * dx + py * dy) / length, 0.0, 1.0) if length > 0 else 0.0
         inside = (px - along * dx) ** 2 + (py - along * dy) ** 2 <= radius * radius
         mask[y0 - corner[1]:y1 - corner[1], x0 - corner[0]:x1 - corner[0]] |= inside
     mask[line[:, 0] - corner[1], line[:, 1] - corner[0]] = True
     return np.argwhere(mask) + corner[::-1]
+
+
+def _balls(stroke: Stroke, shape: tuple[int, ...], spacing: Sequence[float] | None) -> np.ndarray:
+    """Return the (n, 3) voxels within `radius` smallest steps of the polyline, slice by slice: a slice at a distance cuts the ball
+    in a smaller disc. Voxels that the line itself runs through belong to it whatever the radius."""
+    steps = np.ones(3) if spacing is None else np.asarray(spacing, np.float64) / min(spacing)
+    rest = [i for i in range(3) if i != stroke.axis]
+    plane, wide, high = tuple(shape[i] for i in rest), steps[rest[1]], steps[rest[0]]
+    points, reach = np.asarray(stroke.points, np.float64), int(stroke.radius / steps[stroke.axis])
+    work = len(points) * math.prod(min(2 * stroke.radius / step + 2, n) for step, n in zip(steps, shape, strict=True))
+    if work > MAX_WORK:
+        raise LimitError(f"balls of at most {MAX_WORK:,} voxels along a stroke", f"{work:,.0f}", "draw a shorter stroke or a smaller ball")
+    found = []
+    for index in range(max(0, stroke.index - reach), min(shape[stroke.axis], stroke.index + reach + 1)):
+        away = (index - stroke.index) * steps[stroke.axis]
+        pixels = _brushed(points, math.sqrt(max(stroke.radius**2 - away**2, 0.0)), plane, (wide, high), thin=index != stroke.index)
+        found.append(np.insert(pixels, stroke.axis, index, axis=1))
+    voxels = np.concatenate(found)
+    return voxels[np.lexsort(voxels.T[::-1])]
 
 
 def _on_line(starts: np.ndarray, ends: np.ndarray, plane: tuple[int, int]) -> np.ndarray:

@@ -147,3 +147,47 @@ def test_numbers_too_long_for_a_float_and_boundless_outlines_are_refused():
     huge = Stroke("polygon", ((0, 0), (20_000, 0), (20_000, 20_000)), label=0)
     with pytest.raises(LimitError, match="smaller"):
         rasterise(huge, (20_000, 20_000))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(position, position), min_size=1, max_size=4), st.floats(0, 6).map(lambda v: round(v, 1)), st.integers(0, 2),
+       st.tuples(*[st.sampled_from([0.5, 1.0, 2.5])] * 3))
+def test_a_ball_is_every_voxel_centre_within_the_radius_in_the_world(points, radius, axis, spacing):
+    shape, index, rest = (9, 11, 10), 4, [i for i in range(3) if i != axis]
+    got = rasterise(Stroke("brush", points, radius=radius, label=0, axis=axis, index=index, ball=True), shape, spacing)
+    assert np.array_equal(got, np.unique(got, axis=0)), "row-major order, each once"
+    got, steps = {tuple(c) for c in got.tolist()}, np.asarray(spacing) / min(spacing)
+    line = np.zeros((len(points), 3))
+    line[:, axis], line[:, rest[0]], line[:, rest[1]] = index + 0.5, [y for _, y in points], [x for x, _ in points]
+    segments = list(pairwise(line * steps)) or [(line[0] * steps, line[0] * steps)]
+    for voxel in np.ndindex(shape):
+        near = min(distance((np.asarray(voxel) + 0.5) * steps, a, b) for a, b in segments)
+        if near <= radius - 1e-9:
+            assert voxel in got
+        elif near > radius + 1e-9 and voxel[axis] != index:
+            assert voxel not in got
+
+
+def test_a_ball_without_spacing_has_the_same_extent_along_all_axes():
+    got = rasterise(Stroke("point", [(10.5, 10.5)], radius=4, label=0, axis=0, index=10, ball=True), (21, 21, 21))
+    assert (got.min(axis=0) == 6).all() and (got.max(axis=0) == 14).all()
+    assert abs(len(got) / (4 / 3 * math.pi * 4**3) - 1) < 0.1
+
+
+def test_a_disc_of_a_ball_is_the_brush_of_its_slice():
+    points = [(3.2, 4.1), (12.7, 9.4)]
+    ball = rasterise(Stroke("brush", points, radius=3, label=0, axis=1, index=5, ball=True), (16, 12, 18))
+    disc = rasterise(Stroke("brush", points, radius=3, label=0, axis=1, index=5), (16, 12, 18))
+    assert np.array_equal(ball[ball[:, 1] == 5], disc)
+
+
+@pytest.mark.parametrize("changes", [{"kind": "lasso"}, {"axis": None, "index": None}, {"ball": 1}, {"ball": "yes"}])
+def test_balls_that_make_no_sense_are_refused(changes):
+    with pytest.raises(FormatError):
+        Stroke.parse({"kind": "brush", "points": [(1, 1)], "radius": 2, "label": 0, "axis": 0, "index": 1, "ball": True, **changes})
+
+
+def test_balls_have_a_bound():
+    stroke = Stroke("brush", [(i % 500, i % 499) for i in range(2000)], radius=200, label=0, axis=0, index=9, ball=True)
+    with pytest.raises(LimitError):
+        rasterise(stroke, (512, 512, 512))

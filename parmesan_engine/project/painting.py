@@ -28,7 +28,7 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     nodes, answers = [], []
     for stroke in strokes:
         answer = _answer(stroke, memory.task)
-        pixels = rasterise(stroke, record.spatial_shape)
+        pixels = rasterise(stroke, record.spatial_shape, record.spacing)
         touched = np.unique(pyramid.levels[0].nodes_of(pixels))
         nodes.append(touched)
         answers.append(np.full(len(touched), answer))
