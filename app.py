@@ -28,6 +28,7 @@ async def _collect() -> None:
 
 @asynccontextmanager
 async def lifespan(app: st.App):
+    from pages._asking import lookouts
     from pages._state import jobs, shelf, warm  # only now: caches need the runtime
 
     await asyncio.to_thread(warm)
@@ -38,6 +39,7 @@ async def lifespan(app: st.App):
     collector.cancel()
     with suppress(asyncio.CancelledError):
         await collector
+    lookouts.close()
     jobs().close()  # before the projects that they read
     shelf().close()
 

@@ -11,7 +11,7 @@ from parmesan_engine.project import Project, asking
 
 MORE = 1.5  # another sample must promise this many times as much: a change of sample costs the user's attention
 KEPT = 200  # places offered before that are remembered, per sample
-_lookouts = Jobs(workers=1)
+lookouts = Jobs(workers=1)  # closed by the launcher
 
 
 def go_next(view: View, project: Project) -> str:
@@ -49,10 +49,10 @@ def _elsewhere(view: View, project: Project) -> Suggestion | None:
     if len(records) < 2:
         return None
     key, version, known = str(project.path), project.version, {record.id for record in records}
-    job = _lookouts.get(key)
+    job = lookouts.get(key)
     done = job.result if job is not None else None
     if job is None or not (job.active or (done and done[0] == version)):
-        _lookouts.start(key, lambda job: _look(project, version, job), text="Looking where a label would help")
+        lookouts.start(key, lambda job: _look(project, version, job), text="Looking where a label would help")
     places = done[1] if done else []
     return next((one for one in places if one.sample_id in known - {view.sample}), None)
 

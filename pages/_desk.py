@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pages import _reach
 from pages._asking import go_next
 from pages._steps import step
 from pages._view import View, clicked_place, record_of
@@ -184,8 +185,11 @@ def _act(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         desk.goto(record, origin.coordinates)
         desk.jumps += 1
         return
+    if op["kind"] in _reach.ACTS:
+        _reach.act(desk, project, op)
+        return
     if op["kind"] != "forget":
-        raise FormatError("show or forget", repr(op["kind"])[:40], "reload the page")
+        raise FormatError("goto, forget, reach, review or close", repr(op["kind"])[:40], "reload the page")
     if desk.seq is not None:
         raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
     start = time.perf_counter()

@@ -11,6 +11,7 @@ import numpy as np
 
 from pages._desk import Desk
 from pages._maps import value_range
+from pages._reach import block
 from parmesan_engine import render
 from parmesan_engine.insight import Explanation, NeighborInfo
 from parmesan_engine.project import Project, SampleRecord
@@ -27,7 +28,8 @@ def panel(desk: Desk, project: Project, record: SampleRecord | None, prediction:
           picture: Picture) -> dict[str, Any]:
     """Return the panel of the chosen sample as JSON; without an explanation, the hint how to get one."""
     data = {"client": desk.acts_client, "acked": desk.acts.handled.get(desk.acts_client, 0), "project": desk.project,
-            "locked": desk.seq is not None, "state": "empty", "where": "", **_fractions(project, record, prediction)}
+            "locked": desk.seq is not None, "state": "empty", "where": "",
+            "reach": block(desk, project, record), **_fractions(project, record, prediction)}
     if explanation is None or record is None:
         return data
     names = {one.id: one for one in project.samples()}

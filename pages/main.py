@@ -14,6 +14,7 @@ st.logo(_HERE.parent / "assets" / "logo.svg", size="large")
 style()
 pages = [
     st.Page(_HERE / "annotate.py", title="Annotate", icon=":material/draw:", default=True),
+    st.Page(_HERE / "review.py", title="Review", icon=":material/rule:"),
     st.Page(_HERE / "memory.py", title="Memory", icon=":material/database:"),
     st.Page(_HERE / "evaluate.py", title="Evaluate", icon=":material/analytics:"),
     st.Page(_HERE / "export.py", title="Export", icon=":material/package_2:"),

@@ -3,6 +3,7 @@
  * Text from people goes in through textContent only. */
 
 const PANELS = new WeakMap();
+const SCOPES = { example: "this example", gesture: "its stroke", source: "its source" };
 const percent = (share) => (share >= 0.0995 || share === 0 ? `${Math.round(100 * share)}%` : `${(100 * share).toFixed(1)}%`);
 
 function element(tag, text = "", properties = {}, ...children) {
@@ -46,8 +47,29 @@ class Panel {
     this.root.dataset.state = data.state;
     this.root.dataset.at = data.where || "";
     const box = this.root.querySelector(".scroll"), top = box.scrollTop;
-    box.replaceChildren(...this.explained(data), ...this.shares(data));
+    box.replaceChildren(...this.reach(data), ...this.explained(data), ...this.shares(data));
     box.scrollTop = top;
+  }
+  reach(data) { // what the chosen examples decide in this sample; the layer shows where
+    const one = data.reach;
+    if (!one) return [];
+    const box = element("section", "", { className: "reach", ariaLabel: "What it decides" });
+    const close = element("button", "×", { type: "button", className: "more close", title: "Show the prediction again", ariaLabel: "Close what it decides" });
+    close.onclick = () => this.act({ kind: "close", entry: one.entry });
+    box.append(element("h3", "What it decides", {}, close), element("div", one.title, { className: "source" }),
+      meter("decides", one.decided, { swatched: false }), meter("has a say", one.share, { swatched: false }));
+    box.children[2].title = `Share of ${one.sample} where these examples hold more than half of the vote`;
+    box.children[3].title = `Mean share of the vote that they hold in ${one.sample}`;
+    const verbs = element("div", "", { className: "verbs", role: "group", ariaLabel: "Which examples" });
+    for (const scope of one.scopes) {
+      const button = element("button", SCOPES[scope], { type: "button", ariaPressed: String(scope === one.scope) });
+      button.onclick = () => this.act({ kind: "reach", scope, entry: one.entry });
+      verbs.append(button);
+    }
+    const review = element("button", "What would change without it…", { type: "button", title: "Shown for every sample on the Review page, before anything is removed" });
+    review.onclick = () => this.act({ kind: "review", scope: one.scope, entry: one.entry });
+    box.append(verbs, review);
+    return [box];
   }
   explained(data) {
     const parts = [element("h3", "Why this pixel", {}, element("small", data.where || "", { className: "clip", title: data.where || "" }))];
@@ -86,11 +108,14 @@ class Panel {
     const expanded = this.open === slot;
     more.setAttribute("aria-expanded", String(expanded));
     more.onclick = () => { this.open = expanded ? null : slot; this.show(this.args); this.root.querySelector(`[data-slot="${slot}"] .more`)?.focus(); };
+    const decides = element("button", "Decides", { type: "button", className: "side", title: "Show all that its stroke decides", disabled: data.locked });
+    decides.dataset.verb = "reach";
+    decides.onclick = () => this.act({ kind: "reach", scope: one.gesture ? "gesture" : "example", entry: one.entry });
     const bar = element("div", "", { className: "track", title: "Share of the vote" }, element("i"));
     bar.firstChild.style.width = `${100 * (opponent ? one.similarity : one.vote)}%`;
     const source = [one.sample, one.where, one.places > 1 ? `×${one.places} places of this stroke` : "", one.author, one.source].filter(Boolean).join(" · ");
     card.append(picture,
-      element("div", "", { className: "line" }, element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), more),
+      element("div", "", { className: "line" }, element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), decides, more),
       element("div", "", { className: "line" }, bar, element("small", `similarity ${one.similarity.toFixed(3)}`)),
       element("div", source, { className: "source", title: `${source} · ${one.time}` }));
     if (expanded) card.append(this.verbs(one, data));

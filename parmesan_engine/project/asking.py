@@ -78,7 +78,7 @@ def reach(project: Project, ids: np.ndarray, *, samples: Sequence[str] | None = 
     chosen = list(samples) if samples is not None else [record.id for record in project.samples()]
     found = []
     for number, sample_id in enumerate(chosen):
-        before.state(sample_id)  # held from here on
+        before.state(sample_id, progress and (lambda _, at=number: progress(0.2 + 0.8 * at / len(chosen))))  # held from here on
         share = insight.reach(before.predictor, sample_id, ids)
         changed = insight.difference(before.overview(sample_id), after(sample_id))
         found.append(SampleReach(sample_id, float(share.mean()), float((share > HALF).float().mean()), changed))
@@ -108,7 +108,7 @@ def next_places(project: Project, *, count: int = 8, samples: Sequence[str] | No
     snapshot, found = project.snapshot(), []
     chosen = list(samples) if samples is not None else [record.id for record in project.samples()]
     for number, sample_id in enumerate(chosen):
-        snapshot.state(sample_id)
+        snapshot.state(sample_id, progress and (lambda _, at=number: progress(at / len(chosen))))
         left = np.asarray((passed or {}).get(sample_id, ()), int)
         found += insight.suggest(snapshot.predictor, sample_id, count=min(count, PER_SAMPLE) if len(chosen) > 1 else count, passed=left)
         if progress:
@@ -136,6 +136,13 @@ def reach_map(project: Project, sample_id: str, ids: np.ndarray, *, box: Box | N
         predictor = project.live.ready(sample_id)
         share, pyramid = insight.reach(predictor, sample_id, ids), predictor.states[sample_id].pyramid
     return to_pixels(share[:, None], pyramid.levels[0], pyramid.spatial_shape, box)[0].numpy(force=True)
+
+
+def reach_share(project: Project, sample_id: str, ids: np.ndarray) -> tuple[float, float]:
+    """Return (mean share of the vote that examples `ids` hold in a sample, share of the sample where they hold more than half)."""
+    with project.lock:
+        share = insight.reach(project.live.ready(sample_id), sample_id, ids)
+    return float(share.mean()), float((share > HALF).float().mean())
 
 
 def last_change(project: Project, sample_id: str, *, seq: int | None = None, box: Box | None = None) -> Difference:

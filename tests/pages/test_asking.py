@@ -24,7 +24,7 @@ def next_op(picture, **more):
 
 
 def wait(project):
-    _asking._lookouts.get(str(project.path)).wait(30)
+    _asking.lookouts.get(str(project.path)).wait(30)
 
 
 def test_label_next_marks_an_unlabelled_place_and_says_why(page, picture):
@@ -82,7 +82,7 @@ def test_change_is_offered_and_is_that_of_the_newest_version(view):
 def test_reach_is_offered_while_its_examples_are_there(view):
     desk, project, record = view
     assert _layers.layer(desk, project, record, "reach", None) is None
-    desk.asked.chosen = Chosen(desk.project, "gesture first-1", "stroke", project.memory.select(gesture="first-1"))
+    desk.asked.chosen = Chosen(desk.project, "gesture first-1", "stroke", project.memory.select(gesture="first-1"), 0, "gesture")
     assert _layers.offered(desk, project, record) == ["change", "reach"]
     share = _layers.layer(desk, project, record, "reach", None)
     assert share.min() >= 0 and share.max() <= 1.0001 and share[:, 30:].mean() > 0.9 > 0.1 > share[:, :18].mean()

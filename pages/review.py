@@ -1,0 +1,205 @@
+"""Review: examples that the others contradict, strokes that they could replace, where to label next, and what a removal would change."""
+
+import html
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from pages import _jobs, _reach, _review, _state
+from pages._desk import Desk
+from pages._panel import label_color, label_name, place
+from pages._sidebar import sidebar
+from pages._view import record_of
+from pages._widgets import border, show_error
+from parmesan_engine.errors import ParmesanError
+from parmesan_engine.insight import Audit
+from parmesan_engine.project import Project, asking
+
+LISTS = {"Contradicted": "Strokes whose examples look like another class to all other strokes: label errors, or rare cases worth keeping.",
+         "Replaceable": "Strokes that can all go: the others alone give each of their examples its own class.",
+         "Label next": "Places whose label would answer most of the doubt that is left."}
+FIRST = "Contradicted"
+ROW, WIDE_ROW, TABLE = 64, 96, 420  # pixels
+
+
+def page(desk: Desk, project: Project) -> None:
+    if len(project) == 0:
+        st.info("There are no examples to review yet. Paint a few on the Annotate page.", icon=":material/rule:")
+        return
+    project.refresh()  # what other processes have committed
+    if desk.error is not None:
+        show_error(desk.error)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        listed = st.segmented_control("List", list(LISTS), default=FIRST, key="list", label_visibility="collapsed") or FIRST
+        st.caption(LISTS[listed])
+        if listed == "Label next":
+            _places(desk, project)
+        else:
+            _strokes(desk, project, listed)
+    with right:
+        _chosen(desk, project)
+
+
+def _strokes(desk: Desk, project: Project, listed: str) -> None:
+    audit = _audit(desk, project)
+    if audit is None:
+        return
+    doubted = listed == "Contradicted"
+    strokes = [one for one in (_review.contradicted(audit, desk.asked.right) if doubted else _review.replaceable(audit))
+               if len(project.memory.select(gesture=one.gesture, sample=one.sample_id))]
+    heard = f"{len(audit.heard.ids):,} of {audit.entries:,} examples were asked about"
+    if not strokes:
+        st.success(f"None. {heard}.", icon=":material/check:")
+        return
+    rows = _review.stroke_rows(project, strokes, lambda sample, at: _state.thumbnail(desk.project, sample, at), doubted=doubted)
+    _table(rows, f"{listed} {audit.version} {len(strokes)}", {
+        "Contradicted": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width="small"),
+        "When": st.column_config.DatetimeColumn(format="D MMM HH:mm", width="small")},
+        on_pick=lambda row: _reach.choose_strokes(desk, project, strokes[row : row + 1]))
+    st.caption(f"{_review.shown(len(strokes))}; {heard}.")
+    if not doubted and len(strokes) > 1:
+        st.button(f"Look at all {len(strokes):,} together", icon=":material/select_all:", on_click=_reach.choose_strokes,
+                  args=(desk, project, strokes))
+
+
+def _audit(desk: Desk, project: Project) -> Audit | None:
+    """Return the newest audit of the project; one of an older version while the next one is being made."""
+    key, version = f"audit {desk.project}", project.version
+    job = _state.jobs().get(key)
+    known = desk.asked.audits.get(desk.project)
+    if (known is None or known.version != version) and (job is None or not (job.active or job.state in ("cancelled", "failed")
+                                                                            or job.result.version == version)):
+        _jobs.start(key, lambda job: asking.audit(project, progress=job.report), text="Asking every stroke about the others")
+    job = _jobs.watch(key)
+    if job is not None and job.state == "done":
+        known = desk.asked.audits[desk.project] = job.result
+    elif job is not None and not job.active and st.button("Check again", icon=":material/refresh:"):
+        _state.jobs().drop(key)
+        st.rerun()
+    if known is not None and known.version != version:
+        st.caption("The memory has changed since this list was made; a new one is on its way.")
+    return known
+
+
+def _places(desk: Desk, project: Project) -> None:
+    key, version = f"places {desk.project}", project.version
+    job = _state.jobs().get(key)
+    if job is None or (job.state == "done" and job.result[0] != version):
+        _jobs.start(key, lambda job: (version, asking.next_places(project, count=_review.LISTED // 2, progress=job.report)),
+                    text="Looking where a label would help")
+    job = _jobs.watch(key)
+    if job is None or job.state != "done":
+        return
+    places = job.result[1]
+    rows = _review.place_rows(project, places, lambda sample, at: _state.thumbnail(desk.project, sample, at))
+    if not rows:
+        st.success("Every place is labelled.", icon=":material/check:")
+        return
+    picked = _table(rows, f"places {version}", {
+        "In the same doubt": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width="small",
+                                                             help="Share of its sample that is in doubt and alike")})
+    if st.button("Go there", icon=":material/draw:", type="primary", disabled=picked is None, help="Tick a row first"):
+        _go(desk, project, places[picked].sample_id, places[picked].at)
+
+
+def _table(rows: list[dict], key: str, columns: dict, on_pick: Callable[[int], None] | None = None) -> int | None:
+    """Draw a table with a picture per row; return the ticked row. on_pick: called once when a row is ticked."""
+
+    def ticked() -> int | None:
+        picked = (_state.picked(key) or {"selection": {"rows": []}})["selection"]["rows"]
+        return picked[0] if picked and picked[0] < len(rows) else None
+
+    def tell() -> None:
+        if ticked() is not None:
+            on_pick(ticked())
+
+    st.dataframe(rows, hide_index=True, on_select=tell if on_pick else "rerun", selection_mode="single-row", key=key, row_height=ROW,
+                 height=_height(len(rows), ROW), column_config={"Place": st.column_config.ImageColumn(width=ROW + 12), **columns})
+    return ticked()
+
+
+def _height(rows: int, row: int) -> int:
+    return min(TABLE, 40 + row * rows)
+
+
+def _chosen(desk: Desk, project: Project) -> None:
+    """Draw what was picked: its examples, what can be done with it, and what removing it would change."""
+    if not _reach.reaching(desk, project):
+        st.caption("Tick a row to see its examples and what removing it would change.")
+        return
+    chosen, ids = desk.asked.chosen, _reach.still_there(desk, project)
+    st.html(f'<div class="chosen"><b>{html.escape(chosen.title)}</b></div>')
+    audit = desk.asked.audits.get(desk.project)
+    worst = _review.worst_of(audit, ids) if audit is not None else ids[:0]
+    _gallery(desk, project, worst if len(worst) else ids)
+    (origin,) = project.memory.provenance([chosen.entry])
+    with st.container(horizontal=True):
+        if st.button("Show in the picture", icon=":material/draw:", help="Where it is, and all that it decides"):
+            desk.asked.shown += 1
+            _go(desk, project, origin.sample_id, tuple(origin.coordinates))
+        if len(worst) and st.button("It is right", icon=":material/check:", help="Take it off the list of this session"):
+            desk.asked.right.add((origin.gesture, origin.sample_id))
+            desk.asked.chosen = None
+            st.rerun()
+    _consequences(desk, project, ids)
+    with st.container(horizontal=True):
+        if st.button(f"Remove all {len(ids):,}" if len(ids) > 1 else "Remove it", icon=":material/delete:", type="primary",
+                     help="Undo brings it back"):
+            _remove(desk, project, ids)
+        if 0 < len(worst) < len(ids) and st.button(f"Remove the {len(worst):,} contradicted", icon=":material/delete:",
+                                                   help="Undo brings them back"):
+            _remove(desk, project, worst)
+
+
+def _gallery(desk: Desk, project: Project, ids: np.ndarray) -> None:
+    shown = ids[np.linspace(0, len(ids) - 1, min(_review.GALLERY, len(ids))).astype(int)]
+    labels = project.memory.labels(shown)
+    answers = labels.argmax(1) if project.task.kind == "segmentation" else labels[:, 0]
+    known, cards = {record.id: record for record in project.samples()}, []
+    for origin, label in zip(project.memory.provenance(shown), answers.tolist(), strict=True):
+        record = known.get(origin.sample_id)
+        if record is None:
+            continue
+        picture = _state.thumbnail(desk.project, record.id, tuple(origin.coordinates))
+        text = html.escape(f"{label_name(project, label)} · {record.name} · {place(origin.coordinates, record)}")
+        cards.append(f'<img src="{picture}" alt="{text}" title="{text}" style="--swatch:{label_color(project, label, None)}">')
+    st.html(f'<div class="gallery">{"".join(cards)}</div>')
+
+
+def _consequences(desk: Desk, project: Project, ids: np.ndarray) -> None:
+    """Offer to work out what removing would change, in every sample, and show it."""
+    key, what = _jobs.own("reach"), (desk.asked.chosen.key, project.version)
+    if st.button("What would removing it change?", icon=":material/difference:", help="Worked out for every sample; nothing is removed"):
+        _state.jobs().drop(key)
+        _jobs.start(key, lambda job: (what, asking.reach(project, ids, progress=job.report)), text="Predicting without it")
+    job = _jobs.watch(key)
+    if job is None or job.state != "done" or job.result[0] != what:
+        return
+    found = job.result[1]
+    st.write(_review.summary(found))
+    st.dataframe(_review.reach_rows(project, found), hide_index=True, row_height=WIDE_ROW, height=_height(len(found.samples), WIDE_ROW),
+                 column_config={"Changes": st.column_config.ImageColumn(width="small"),
+                                "Would change": st.column_config.NumberColumn(format="percent", width="small"),
+                                "They decide now": st.column_config.NumberColumn(format="percent", width="small")})
+
+
+def _go(desk: Desk, project: Project, sample_id: str, at: tuple[int, ...]) -> None:
+    desk.goto(record_of(project, sample_id), at)
+    desk.jumps += 1
+    st.switch_page("annotate.py")
+
+
+def _remove(desk: Desk, project: Project, ids: np.ndarray) -> None:
+    try:
+        project.forget(ids=ids, purge=False, by=desk.author)
+        desk.error, desk.asked.chosen = None, None
+    except ParmesanError as error:
+        desk.error = error
+    st.rerun()
+
+
+with border():
+    here = _state.desk()
+    page(here, sidebar(here))
