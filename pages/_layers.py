@@ -1,5 +1,7 @@
 """Layers that answer a question: what the last correction changed, and what chosen examples decide. No Streamlit in here."""
 
+import hashlib
+
 import numpy as np
 
 from pages._view import View
@@ -26,9 +28,10 @@ def reaching(view: View, project: Project) -> bool:
 
 
 def layer_id(view: View, project: Project, record: SampleRecord, name: str) -> str:
-    """Return a name of what the layer shows: equal names, equal arrays."""
-    state = f"{project.version[:12]}-{str(project.metric_state()['id'])[:12]}"
-    return f"{view.asked.chosen.key}-{state}" if name == REACH and view.asked.chosen else f"{view.seq}-{len(project.history())}-{state}"
+    """Return a word that names what the layer shows: equal words, equal arrays. It may stand in an address."""
+    chosen = view.asked.chosen
+    of = chosen.key if name == REACH and chosen else f"{view.seq} {len(project.history())}"
+    return hashlib.blake2b(f"{of} {project.version} {project.metric_state()['id']}".encode(), digest_size=8).hexdigest()
 
 
 def layer(view: View, project: Project, record: SampleRecord, name: str, box: Box | None) -> np.ndarray | None:
