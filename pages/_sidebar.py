@@ -7,7 +7,7 @@ import streamlit as st
 from pages import _state
 from pages._company import company
 from pages._desk import Desk
-from pages._imports import add_samples, import_errors
+from pages._imports import add_labels, add_samples, import_errors
 from pages._panel import css
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io.palette import distinct_colors, further_color
@@ -40,6 +40,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
             _samples(desk, project)
             add_samples(desk, project)
             import_errors(desk)
+            add_labels(desk, project)
         if samples and project.task.kind == "segmentation":
             _classes(desk, project)
         author = st.text_input("You are", desk.author, key="author", max_chars=60, help="Kept with every example you paint")

@@ -69,7 +69,7 @@ with border():
     chosen = sidebar(here)
     if here.sample is None:
         st.html('<div class="first"><b>Add a first sample</b>Drop a picture, a volume or a signal on <i>Add samples</i> in the sidebar: '
-                "PNG, JPEG, TIFF, NIfTI, npy or CSV.</div>")
+                "PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, OME-Zarr, npy or CSV.</div>")
         if here.error is not None:
             show_error(here.error)
     else:
