@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from pages._desk import Desk
 from pages._panel import css
 from pages._view import record_of
@@ -22,17 +20,22 @@ LEAST_SHARE = 0.004  # thinner than a pixel of the bar
 
 @dataclass
 class Strip:
-    """What one browser session sees of the strip. page: None follows the chosen sample; paused: no work in the background."""
+    """What one browser session sees of the strip.
+
+    page: None follows the chosen sample; paused: no work in the background; order: ids as they were sorted when that was asked for,
+    None for the order in which they came. It stays as it was then: a card must not move away under the hand.
+    """
 
     project: str = ""
     page: int | None = None
     paused: bool = False
+    order: list[str] | None = None
     client: str = ""
     chosen: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
 
-def take_picks(state: Strip, desk: Desk, project: Project, value: Any) -> bool:
+def take_picks(state: Strip, desk: Desk, project: Project, survey: Survey, value: Any) -> bool:
     """Carry out what was clicked on the strip; return whether the page must be drawn anew. `value` is untrusted."""
     log = parse_log(value)
     if log is None:
@@ -42,7 +45,7 @@ def take_picks(state: Strip, desk: Desk, project: Project, value: Any) -> bool:
         for op in state.ledger.new_ops(log):
             desk.error, desk.takes = None, desk.takes + 1
             try:
-                _act(state, desk, project, op)
+                _act(state, desk, project, survey, op)
             except ParmesanError as error:  # belongs to this one click; the others still count
                 desk.error, failed = error, True
         if desk.sample != before:
@@ -50,7 +53,7 @@ def take_picks(state: Strip, desk: Desk, project: Project, value: Any) -> bool:
         return failed or desk.sample != before
 
 
-def _act(state: Strip, desk: Desk, project: Project, op: dict[str, Any]) -> None:
+def _act(state: Strip, desk: Desk, project: Project, survey: Survey, op: dict[str, Any]) -> None:
     if op.get("project") != desk.project:
         raise UnknownNameError("a sample of the open project", "one of another project", "click again")
     if op["kind"] == "pick":
@@ -60,6 +63,8 @@ def _act(state: Strip, desk: Desk, project: Project, op: dict[str, Any]) -> None
         state.page = op["page"] if is_count(op.get("page")) else None
     elif op["kind"] == "pause":
         state.paused = op.get("on") is True
+    elif op["kind"] == "order":
+        state.order, state.page = (by_doubt(project, survey), 0) if op.get("on") is True else (None, None)
     elif op["kind"] == "verify":
         record = record_of(project, op.get("sample"))
         if op.get("on") is True:
@@ -67,12 +72,24 @@ def _act(state: Strip, desk: Desk, project: Project, op: dict[str, Any]) -> None
         else:
             unverify_sample(project.path, record.id)
     else:
-        raise FormatError("pick, page, pause or verify", repr(op["kind"])[:40], "reload the page")
+        raise FormatError("pick, page, pause, order or verify", repr(op["kind"])[:40], "reload the page")
+
+
+def by_doubt(project: Project, survey: Survey) -> list[str]:
+    """Return the ids of the samples, the most doubtful first, those of which nothing is known last."""
+    known = {record.id: survey.standing(record.id) for record in project.samples()}
+    return sorted(known, key=lambda i: -known[i].doubt if known[i] else 1.0)
+
+
+def _in_order(records: list[SampleRecord], order: list[str] | None) -> list[SampleRecord]:
+    """Return the samples as they were sorted; those that came since are last."""
+    places = {sample_id: place for place, sample_id in enumerate(order or [])}
+    return sorted(records, key=lambda record: places.get(record.id, len(places)))
 
 
 def film(state: Strip, desk: Desk, project: Project, survey: Survey, work: str, picture: Callable[[str], str]) -> dict[str, Any]:
     """Return what the strip shows, as JSON."""
-    records, examples = project.samples(), examples_of(project)
+    records, examples = _in_order(project.samples(), state.order), survey.examples()
     known = verified(project.path)
     marks = {record.id: known[record.id] for record in records if record.id in known}
     pages = max(1, -(-len(records) // PAGE))
@@ -86,19 +103,10 @@ def film(state: Strip, desk: Desk, project: Project, survey: Survey, work: str, 
     return {
         "client": state.client, "acked": state.ledger.handled.get(state.client, 0), "project": desk.project, "chosen": desk.sample,
         "total": len(records), "page": page, "pages": pages, "tally": " · ".join(tally), "work": work or waiting,
-        "paused": state.paused, "busy": bool(work or behind), "marks": {i: _who(mark) for i, mark in marks.items()},
+        "paused": state.paused, "sorted": state.order is not None, "busy": bool(work or behind), "marks": {i: _who(mark) for i, mark in marks.items()},
         "samples": [_card(record, project, survey, record.id not in behind, marks.get(record.id), examples.get(record.id, 0),
                           picture(record.id)) for record in shown],
     }
-
-
-def examples_of(project: Project) -> dict[str, int]:
-    """Return how many examples each sample has; those without any are left out."""
-    if project.memory is None:
-        return {}
-    columns = project.memory.columns()
-    codes, counts = np.unique(columns.sample, return_counts=True)
-    return {columns.names[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
 
 
 def _card(record: SampleRecord, project: Project, survey: Survey, fresh: bool, mark: Mark | None, examples: int,

@@ -22,10 +22,12 @@ def filmstrip(desk: Desk, project: Project) -> None:
     with border():
         state = _state.strip()
         if (state.project, state.chosen) != (desk.project, desk.sample):
+            if state.project != desk.project:
+                state.order = None
             state.project, state.chosen, state.page = desk.project, desk.sample, None
-        if take_picks(state, desk, project, _state.sent("strip", "picks")):
-            st.rerun()  # another sample: sidebar and canvas must follow
         survey = _state.survey(desk.project)
+        if take_picks(state, desk, project, survey, _state.sent("strip", "picks")):
+            st.rerun()  # another sample: sidebar and canvas must follow
         _keep_up(state, desk, project, survey)
         job = _state.jobs().get(_key(desk))
         work = job.text if job is not None and job.active else ""

@@ -20,6 +20,7 @@ class Strip {
     this.ops = [];
     for (const turn of root.querySelectorAll(".turn")) turn.onclick = () => this.act({ kind: "page", page: this.data.page + Number(turn.dataset.turn) });
     root.querySelector(".verify").onclick = () => this.act({ kind: "verify", sample: this.chosen(), on: !this.checked() });
+    root.querySelector(".order").onclick = () => this.act({ kind: "order", on: !this.data.sorted });
     root.querySelector(".pause").onclick = () => this.act({ kind: "pause", on: !this.data.paused });
     this.film.onkeydown = (event) => this.key(event);
   }
@@ -62,6 +63,9 @@ class Strip {
     pause.hidden = !data.busy;
     pause.textContent = data.paused ? "Go on" : "Pause";
     pause.title = data.paused ? "Prepare the samples in the background" : "Stop preparing samples in the background";
+    const order = find(".order");
+    order.hidden = data.total < 3;
+    order.setAttribute("aria-pressed", String(data.sorted));
     const verify = find(".verify");
     verify.textContent = checked ? "Take the mark away" : "Mark as checked";
     verify.title = checked ? `Checked by ${checked}` : "Say that you have looked at this prediction and found it good";

@@ -57,6 +57,7 @@ class Survey:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._standings: dict[str, Standing] = {}
+        self._examples: tuple[str, dict[str, int]] = ("", {})
         self._lock = threading.Lock()
 
     def standing(self, sample_id: str) -> Standing | None:
@@ -69,6 +70,15 @@ class Survey:
         standing = standing_of(prediction)
         with self._lock:
             self._standings[sample_id] = standing
+
+    def examples(self) -> dict[str, int]:
+        """Return how many examples each sample has now; those without any are left out."""
+        version = self.project.version
+        if version and self._examples[0] != version:
+            columns = self.project.memory.columns()
+            codes, counts = np.unique(columns.sample, return_counts=True)
+            self._examples = version, {columns.names[c]: n for c, n in zip(codes.tolist(), counts.tolist(), strict=True)}
+        return self._examples[1] if version else {}
 
     def behind(self, ids: Sequence[str]) -> list[str]:
         """Return those of the samples whose features are missing, or whose standing is not of the present version and metric."""

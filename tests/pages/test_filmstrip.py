@@ -72,9 +72,9 @@ def test_pages_follow_the_chosen_sample(many):
 
     data = cards()
     assert data["pages"] == 2 and data["page"] == 1 and [card["id"] for card in data["samples"]] == ids[PAGE:]
-    take_picks(state, desk, project, log({"kind": "page", "project": name, "page": 0}))
+    take_picks(state, desk, project, survey, log({"kind": "page", "project": name, "page": 0}))
     assert [card["id"] for card in cards()["samples"]] == ids[:PAGE]
-    take_picks(state, desk, project, log({"kind": "page", "project": name, "page": 0}, {"kind": "page", "project": name, "page": 10**9}))
+    take_picks(state, desk, project, survey, log({"kind": "page", "project": name, "page": 0}, {"kind": "page", "project": name, "page": 10**9}))
     assert cards()["page"] == 1
 
 
@@ -100,3 +100,19 @@ def test_pausing_starts_nothing(page, picture):
     page.run()
     data = shown(page)
     assert data["busy"] and next(card for card in data["samples"] if card["id"] == other)["state"] == "untouched"
+
+
+def test_samples_are_sorted_by_doubt_when_asked_and_stay_so(many):
+    name, project, ids = many
+    desk, state, survey = _state.Desk(author="tester", project=name), Strip(), _state.survey(name)
+    desk.choose(ids[0])
+    survey.run(ids[:6], lambda fraction, text: None)
+    take_picks(state, desk, project, survey, log({"kind": "order", "project": name, "on": True}))
+    cards = film(state, desk, project, survey, "", lambda sample: "")["samples"]
+    doubts = [card["doubt"] for card in cards[:6]]
+    assert doubts == sorted(doubts, reverse=True) and None not in doubts and cards[6]["doubt"] is None
+    before = [card["id"] for card in cards]
+    survey.run(ids, lambda fraction, text: None)
+    assert [card["id"] for card in film(state, desk, project, survey, "", lambda sample: "")["samples"]] == before
+    take_picks(state, desk, project, survey, log(*[{"kind": "order", "project": name, "on": False}] * 2))
+    assert [card["id"] for card in film(state, desk, project, survey, "", lambda sample: "")["samples"]] == ids[:PAGE]

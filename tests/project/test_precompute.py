@@ -107,6 +107,15 @@ def test_it_stands_back_while_somebody_paints_and_can_be_cancelled_then(taught, 
     assert len(set(calls)) == 1 and survey.standing(ids[0]) is None
 
 
+def test_examples_are_counted_as_the_memory_moves(taught):
+    project, ids, survey = taught
+    assert survey.examples() == {ids[0]: len(project)}
+    added = project.annotate(ids[1], [BLOB]).entries_added
+    assert survey.examples() == {ids[0]: len(project) - added, ids[1]: added}
+    project.undo()
+    assert survey.examples() == {ids[0]: len(project)}
+
+
 def test_a_sample_removed_meanwhile_is_passed_over(taught):
     project, ids, survey = taught
     project.remove_sample(ids[1])
