@@ -34,6 +34,7 @@ class Desk(View):
 
     author: str
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+    solid: bool = False  # the view in three dimensions was asked for
     seen: Any = None
     kept: Any = None
     jumps: int = 0
@@ -143,6 +144,9 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
     if kind == "restore":
         _restore(desk, project, op)
         return
+    if kind == "solid":
+        desk.solid = True
+        return
     if desk.seq is not None:
         raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
     start = time.perf_counter()
@@ -160,7 +164,7 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
     elif kind == "refit":
         project.refit()
     else:
-        raise FormatError("a stroke, undo, redo, next, refit, restore or inspect", repr(kind)[:40], "reload the page")
+        raise FormatError("a stroke, undo, redo, next, refit, restore, solid or inspect", repr(kind)[:40], "reload the page")
     desk.milliseconds, desk.changed = 1000 * (time.perf_counter() - start), None
 
 

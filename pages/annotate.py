@@ -8,12 +8,14 @@ from pages._filmstrip import filmstrip
 from pages._panel import panel
 from pages._scene import build_scene
 from pages._sidebar import sidebar
+from pages._solid import figure
 from pages._view import take_view
 from pages._widgets import border, show_error
 from pages.components.canvas import canvas
 from pages.components.why import why
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, SampleRecord
 from parmesan_engine.project.following import glance
+from parmesan_engine.types import Prediction
 
 POLL_SECONDS = 0.8
 
@@ -28,6 +30,19 @@ def settle(project: Project) -> None:
     with border():
         if not project.refit_when_due():
             st.rerun()
+
+
+@st.dialog("Prediction in three dimensions", width="large")
+def solid(project: Project, record: SampleRecord, prediction: Prediction | None) -> None:
+    """The surfaces of the prediction, to turn and look at."""
+    with border():
+        if prediction is None:
+            st.write("There is no prediction yet: label a few pixels first.")
+            return
+        with st.spinner("Finding the surfaces"):
+            plot = figure(project, record, prediction)
+        st.plotly_chart(plot, width="stretch", height=560, config={"displaylogo": False})
+        st.caption("Drag turns, the wheel zooms. A click in the legend switches a class on or off.")
 
 
 @st.fragment(key="surface")
@@ -57,6 +72,9 @@ def surface(desk: Desk, project: Project) -> None:
             reasons = explain(desk, project, prediction)
             data = panel(desk, project, record, prediction, reasons, lambda sample, at: _state.thumbnail(desk.project, sample, at))
             why(data, key="why", on_acts=_ignore)
+        if desk.solid:
+            desk.solid = False
+            solid(project, record, prediction)
         _state.keep_place(desk)  # last: the browser has its answer by now
         if project.metric_state()["due"]:
             settle(project)

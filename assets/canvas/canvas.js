@@ -84,16 +84,18 @@ class Studio extends Stage {
     const { at } = this.marks[0], [x, y] = pane.point(at);
     this.send({ kind: "inspect", at: [x, y], ...(pane.axis === null ? {} : { axis: pane.axis, index: at[pane.axis] }) });
   }
+  named(code) { // what a code of the prediction means
+    const { task } = this.header;
+    if (code === 255) return "unknown";
+    return task.kind === "regression" ? `${(task.range[0] + (task.range[1] - task.range[0]) * code / 254).toPrecision(4)} ${task.unit}` : task.classes[code] || "";
+  }
   hover(pane, point) {
     this.pointed = point && { pane, point };
     const { surface, where } = pane, { header } = this;
     where.hidden = !point || !header || !surface.inside(point);
     if (where.hidden) return;
-    const code = surface.maps.prediction?.codes[surface.index(point)], { task } = header;
-    let says = "";
-    if (code === 255) says = "unknown";
-    else if (code !== undefined && task.kind === "regression") says = `${(task.range[0] + (task.range[1] - task.range[0]) * code / 254).toPrecision(4)} ${task.unit}`;
-    else if (code !== undefined) says = task.classes[code] || "";
+    const code = surface.maps.prediction?.codes[surface.index(point)];
+    const says = code === undefined ? "" : this.named(code);
     const at = pane.place(point), step = surface.lanes?.step;
     const place = surface.signal ? `${+(at[0] * step).toPrecision(6)} ${surface.lanes?.unit || ""}` : at.map((value, i) => `${"xyz"[at.length - 1 - i]} ${value}`).reverse().join("  ");
     where.value = says ? `${place}  ·  ${says}` : place;
@@ -123,7 +125,7 @@ class Studio extends Stage {
     else if (verb === "restore") this.send({ kind: "restore", version: this.header.versions.list[this.header.versions.position].id });
     else if (/undo|redo|next/.test(verb) && this.locked) return;
     else if (verb === "undo" && this.hand.path && !this.hand.drawing) this.hand.back();
-    else if (["undo", "redo", "refit", "next"].includes(verb)) this.send({ kind: verb });
+    else if (["undo", "redo", "refit", "next", "solid"].includes(verb)) this.send({ kind: verb });
     this.redraw();
   }
   frame(number) {
@@ -269,6 +271,7 @@ class Studio extends Stage {
     const ink = getComputedStyle(this.root).color, ground = getComputedStyle(this.root.querySelector(".stage")).backgroundColor;
     for (const pane of panes) if (!pane.box.hidden) pane.draw({ ground, ink, layer: this.layer, opacity: state.opacity, strokes: state.strokes });
     this.chrome.zoomed();
+    this.tag();
   }
 }
 

@@ -114,7 +114,7 @@ class Chrome {
     this.out("size").textContent = `${state.size} px`;
     this.input("opacity").value = 100 * state.opacity;
     this.root.querySelector(".size").style.visibility = /brush|eraser|point/.test(state.tool) ? "" : "hidden";
-    this.act("ball").hidden = this.act("layout").hidden = !header?.volume;
+    this.act("ball").hidden = this.act("layout").hidden = this.act("solid").hidden = !header?.volume;
     this.act("ball").setAttribute("aria-pressed", String(state.ball));
     this.act("ball").style.visibility = this.root.querySelector(".size").style.visibility;
     this.studio.display.show();

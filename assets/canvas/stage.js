@@ -9,7 +9,8 @@ class Stage {
     if (this.panes && (this.panes.length > 1) === volume) return;
     this.panes = (volume ? [0, 1, 2] : [null]).map((axis) => new Pane(this, axis, this.abort.signal));
     this.pane = this.panes[0];
-    this.root.querySelector(".panes").replaceChildren(...this.panes.map((pane) => pane.box));
+    this.card = element("dl", "", { className: "card" });
+    this.root.querySelector(".panes").replaceChildren(...this.panes.map((pane) => pane.box), ...(volume ? [this.card] : []));
     this.lay();
   }
   lay() { // how the panes share the stage
@@ -20,6 +21,19 @@ class Stage {
       pane.box.hidden = layout === "alone" && this.panes.length > 1 && pane !== this.pane;
     }
     this.resize();
+  }
+  tag() { // the fourth quarter of a volume: what is at the crosshair, and how to get around
+    if (!this.at || this.state.layout !== "grid") return;
+    const { spacing, unit } = this.header.volume, { at } = this, map = this.pane.surface.maps.prediction;
+    const code = this.pane.holds(at) ? map?.codes[this.pane.surface.index(this.pane.point(at))] : undefined;
+    const rows = [["Voxel", `x ${at[2]}  y ${at[1]}  z ${at[0]}`]];
+    if (spacing.length) rows.push(["Place", `${[2, 1, 0].map((i) => +(at[i] * spacing[i]).toPrecision(4)).join("  ")} ${unit}`]);
+    if (code !== undefined) rows.push(["Predicted", this.named(code)]);
+    rows.push(["Wheel", "slices; with Ctrl it zooms"], ["Right drag", "moves the crosshair and asks why"], ["Double arrow", "one slice large"]);
+    const text = JSON.stringify(rows);
+    if (this.tagged === text) return;
+    this.tagged = text;
+    this.card.replaceChildren(...rows.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
   }
   resize() {
     for (const pane of this.panes) if (pane.surface.resize()) this.redraw(pane);

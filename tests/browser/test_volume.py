@@ -108,3 +108,36 @@ def test_one_slice_large_alone_and_all_alike(volume):
     volume.page.keyboard.press("m")
     expect(views.nth(2)).to_be_visible()
     assert views.nth(0).bounding_box()["width"] == small
+
+
+def test_a_ball_reaches_into_the_slices_beside(volume):
+    volume.page.keyboard.press("d")
+    volume.page.keyboard.press("3")
+    z, y, x = at(volume.facts())
+    volume.click(0.5, 0.45, pane=0)
+    painted = volume.settled()
+    volume.page.mouse.wheel(0, 100)
+    beside = volume.wait(lambda facts: at(facts, "shown") == [z + 1, y, x])
+    volume.page.keyboard.press("z")
+    undone = volume.wait(lambda facts: facts["seq"] == facts["acked"] == "2" and facts["painted"] != beside["painted"])
+    assert undone["version"] != painted["version"]
+    volume.page.keyboard.press("d")
+
+
+def test_label_next_leads_to_a_place_and_says_why(volume):
+    before = volume.facts()
+    volume.page.keyboard.press("g")
+    facts = volume.wait(lambda facts: facts["seq"] == facts["acked"] == "1" and facts["shown"] == facts["at"])
+    assert facts["at"] != before["at"] and facts["version"] == before["version"]
+    expect(volume.root.locator("[data-out=said]")).to_contain_text("Label here next")
+    expect(volume.why).to_have_attribute("data-state", "explained")
+
+
+def test_the_prediction_in_three_dimensions(volume):
+    volume.root.get_by_role("button", name="3D").click()
+    dialog = volume.page.get_by_role("dialog").filter(has_text="three dimensions")
+    expect(dialog.locator(".js-plotly-plot .legend")).to_be_visible(timeout=60_000)  # drawn by the processor here
+    for name in ("background", "organs", "vessels"):
+        expect(dialog.get_by_text(name)).to_be_visible()
+    volume.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
