@@ -103,7 +103,8 @@ def film(state: Strip, desk: Desk, project: Project, survey: Survey, work: str, 
     return {
         "client": state.client, "acked": state.ledger.handled.get(state.client, 0), "project": desk.project, "chosen": desk.sample,
         "total": len(records), "page": page, "pages": pages, "tally": " · ".join(tally), "work": work or waiting,
-        "paused": state.paused, "sorted": state.order is not None, "busy": bool(work or behind), "marks": {i: _who(mark) for i, mark in marks.items()},
+        "paused": state.paused, "sorted": state.order is not None, "busy": bool(work or behind),
+        "marks": {i: _who(mark) for i, mark in marks.items()},
         "samples": [_card(record, project, survey, record.id not in behind, marks.get(record.id), examples.get(record.id, 0),
                           picture(record.id)) for record in shown],
     }

@@ -74,7 +74,8 @@ def test_pages_follow_the_chosen_sample(many):
     assert data["pages"] == 2 and data["page"] == 1 and [card["id"] for card in data["samples"]] == ids[PAGE:]
     take_picks(state, desk, project, survey, log({"kind": "page", "project": name, "page": 0}))
     assert [card["id"] for card in cards()["samples"]] == ids[:PAGE]
-    take_picks(state, desk, project, survey, log({"kind": "page", "project": name, "page": 0}, {"kind": "page", "project": name, "page": 10**9}))
+    turns = [{"kind": "page", "project": name, "page": page} for page in (0, 10**9)]
+    take_picks(state, desk, project, survey, log(*turns))
     assert cards()["page"] == 1
 
 
