@@ -17,6 +17,7 @@ from parmesan_engine.project.asking import Reach, SampleReach
 from parmesan_engine.types import Sample
 
 LISTED = 60  # rows of a table; each has a thumbnail
+PLACES = 30  # to label next
 GALLERY = 12
 CHANGED = (214, 60, 30)
 HEIGHT, STRIP = 160, 24  # pixels of a picture of changes; of a signal
@@ -57,7 +58,7 @@ def place_rows(project: Project, places: list[Suggestion], picture: Picture) -> 
     """Return rows of places to label next for a table."""
     names = {record.id: record.name for record in project.samples()}
     return [{"Place": picture(one.sample_id, one.at), "Why": "Never seen" if one.reason == NEVER_SEEN else "Examples contradict",
-             "In the same doubt": one.worth, "Sample": names[one.sample_id]} for one in places if one.sample_id in names]
+             "In the same doubt": one.worth, "Sample": names[one.sample_id]} for one in places]
 
 
 def reach_rows(project: Project, reach: Reach) -> list[dict[str, Any]]:
@@ -84,14 +85,14 @@ def moves(project: Project, difference: Difference) -> str:
 def summary(reach: Reach) -> str:
     """Return in one or two sentences what removing would do."""
     touched = [one for one in reach.samples if one.difference.changed]
-    many = f"{reach.entries:,} example{'s' if reach.entries != 1 else ''}"
+    many = _examples(reach.entries)
     if not touched:
         text = f"Without {many} no answer changes in any of {len(reach.samples):,} samples."
     else:
         mean = sum(share_changed(one) for one in reach.samples) / len(reach.samples)
         text = (f"Without {many} the answer changes on {_percent(mean)} of all samples together; "
                 f"{len(touched):,} of {len(reach.samples):,} samples change at all.")
-    text += f" {reach.returning:,} examples that they had painted over would come back." if reach.returning else ""
+    text += f" {_examples(reach.returning)} painted over by them would come back." if reach.returning else ""
     return text + (" The metric would be fitted anew; that is counted in." if reach.refitted else "")
 
 
@@ -118,6 +119,10 @@ def change_picture(sample: Sample, difference: Difference) -> str:
 def worst_of(audit: Audit, ids: np.ndarray) -> np.ndarray:
     """Return the contradicted examples among `ids`, the worst first."""
     return audit.contradicted[np.isin(audit.contradicted, ids)]
+
+
+def _examples(count: int) -> str:
+    return f"{count:,} example{'s' if count != 1 else ''}"
 
 
 def _percent(share: float) -> str:

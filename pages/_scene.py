@@ -8,7 +8,7 @@ import numpy as np
 
 from pages._blobs import signal_blob
 from pages._desk import Desk
-from pages._layers import offered
+from pages._layers import REACH, offered
 from pages._maps import DOUBTS, draw_map, map_states, value_range
 from pages._planes import admit, picture_facts
 from pages._view import frames_of
@@ -30,15 +30,15 @@ def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Samp
     at = desk.crosshair(record)
     start = f"{admit(desk)}{record.id}/"
     height, width = (1, *record.spatial_shape)[-2:]
-    steps = _steps(record)
+    steps, layers = _steps(record), offered(desk, project, record)
     header = {
         "client": desk.client, "acked": desk.ledger.handled.get(desk.client, 0), "viewed": desk.viewed,
         "project": desk.project, "sample": record.id, "dims": record.spatial_dims, "width": width, "height": height,
         "aspect": steps, "task": _task(project, prediction), "version": project.version,
         "volume": None if at is None else {"at": list(at), "led": desk.led, "sizes": list(record.spatial_shape),
                                            "spacing": list(record.spacing or ()), "unit": record.unit},
-        "layers": ["prediction", *DOUBTS, *offered(desk, project, record)], "marks": _marks(desk, record), "message": "",
-        "engine_ms": desk.milliseconds,
+        "layers": ["prediction", *DOUBTS, *layers], "asked": desk.asked.shown if REACH in layers else 0,
+        "marks": _marks(desk, record), "message": "", "engine_ms": desk.milliseconds,
         **_history(desk, project), **_status(desk, project, prediction), "frames": [one.id for one in frames_of(project, record)],
     }
     if record.spatial_dims == 1:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -14,6 +15,7 @@ from pages._view import record_of
 from pages._widgets import border, show_error
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.insight import Audit
+from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project, asking
 
 LISTS = {"Contradicted": "Strokes whose examples look like another class to all other strokes: label errors, or rare cases worth keeping.",
@@ -55,7 +57,7 @@ def _strokes(desk: Desk, project: Project, listed: str) -> None:
         return
     rows = _review.stroke_rows(project, strokes, lambda sample, at: _state.thumbnail(desk.project, sample, at), doubted=doubted)
     _table(rows, f"{listed} {audit.version} {len(strokes)}", {
-        "Contradicted": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width="small"),
+        "Contradicted": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
         "When": st.column_config.DatetimeColumn(format="D MMM HH:mm", width="small")},
         on_pick=lambda row: _reach.choose_strokes(desk, project, strokes[row : row + 1]))
     st.caption(f"{_review.shown(len(strokes))}; {heard}.")
@@ -66,42 +68,45 @@ def _strokes(desk: Desk, project: Project, listed: str) -> None:
 
 def _audit(desk: Desk, project: Project) -> Audit | None:
     """Return the newest audit of the project; one of an older version while the next one is being made."""
-    key, version = f"audit {desk.project}", project.version
-    job = _state.jobs().get(key)
+    found = _known(f"audit {desk.project}", project, "Asking every stroke about the others",
+                   lambda job: asking.audit(project, progress=job.report))
     known = desk.asked.audits.get(desk.project)
-    if (known is None or known.version != version) and (job is None or not (job.active or job.state in ("cancelled", "failed")
-                                                                            or job.result.version == version)):
-        _jobs.start(key, lambda job: asking.audit(project, progress=job.report), text="Asking every stroke about the others")
-    job = _jobs.watch(key)
-    if job is not None and job.state == "done":
-        known = desk.asked.audits[desk.project] = job.result
-    elif job is not None and not job.active and st.button("Check again", icon=":material/refresh:"):
-        _state.jobs().drop(key)
-        st.rerun()
-    if known is not None and known.version != version:
+    if found is not None:
+        known = desk.asked.audits[desk.project] = found
+    elif known is not None:
         st.caption("The memory has changed since this list was made; a new one is on its way.")
     return known
 
 
 def _places(desk: Desk, project: Project) -> None:
-    key, version = f"places {desk.project}", project.version
-    job = _state.jobs().get(key)
-    if job is None or (job.state == "done" and job.result[0] != version):
-        _jobs.start(key, lambda job: (version, asking.next_places(project, count=_review.LISTED // 2, progress=job.report)),
-                    text="Looking where a label would help")
-    job = _jobs.watch(key)
-    if job is None or job.state != "done":
+    found = _known(f"places {desk.project}", project, "Looking where a label would help",
+                   lambda job: asking.next_places(project, count=_review.PLACES, progress=job.report))
+    if found is None:
         return
-    places = job.result[1]
-    rows = _review.place_rows(project, places, lambda sample, at: _state.thumbnail(desk.project, sample, at))
-    if not rows:
+    there = {record.id for record in project.samples()}
+    places = [one for one in found if one.sample_id in there]
+    if not places:
         st.success("Every place is labelled.", icon=":material/check:")
         return
-    picked = _table(rows, f"places {version}", {
-        "In the same doubt": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width="small",
+    rows = _review.place_rows(project, places, lambda sample, at: _state.thumbnail(desk.project, sample, at))
+    most = max(one.worth for one in places)
+    picked = _table(rows, f"places {project.version}", {
+        "In the same doubt": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=most, width=150,
                                                              help="Share of its sample that is in doubt and alike")})
     if st.button("Go there", icon=":material/draw:", type="primary", disabled=picked is None, help="Tick a row first"):
         _go(desk, project, places[picked].sample_id, places[picked].at)
+
+
+def _known(key: str, project: Project, text: str, work: Callable[[Job], Any]) -> Any:
+    """Return what `work` finds at the present version, None while it is under way or when it was cancelled."""
+    version, job = project.version, _state.jobs().get(key)
+    if job is None or (job.state == "done" and job.result[0] != version):
+        _jobs.start(key, lambda job: (version, work(job)), text=text)
+    job = _jobs.watch(key)
+    if job.state in ("cancelled", "failed") and st.button("Look again", icon=":material/refresh:"):
+        _state.jobs().drop(key)
+        st.rerun()
+    return job.result[1] if job.state == "done" and job.result[0] == version else None
 
 
 def _table(rows: list[dict], key: str, columns: dict, on_pick: Callable[[int], None] | None = None) -> int | None:
@@ -181,7 +186,7 @@ def _consequences(desk: Desk, project: Project, ids: np.ndarray) -> None:
     st.write(_review.summary(found))
     st.dataframe(_review.reach_rows(project, found), hide_index=True, row_height=WIDE_ROW, height=_height(len(found.samples), WIDE_ROW),
                  column_config={"Changes": st.column_config.ImageColumn(width="small"),
-                                "Would change": st.column_config.NumberColumn(format="percent", width="small"),
+                                "Would change": st.column_config.NumberColumn(format="percent", width=110),
                                 "They decide now": st.column_config.NumberColumn(format="percent", width="small")})
 
 

@@ -208,6 +208,8 @@ class Studio extends Stage {
     this.pulse();
     this.redraw();
     this.report();
+    if (header.asked && header.asked !== this.asked) this.set({ layer: "reach" }); // somebody asked what examples decide
+    this.asked = header.asked;
   }
   fill(pane, header, fresh, moved) { // a pane takes up what came: kept maps are drawn anew only when their colours changed
     const { surface } = pane, left = moved && this.views.get(pane.viewKey(header));

@@ -7,7 +7,7 @@
 The kernel is that of the vote, so "alike" means what it means to the memory [ours; a greedy facility location].
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -77,13 +77,13 @@ def suggest(predictor: Predictor, name: str, *, count: int = 1, passed: np.ndarr
 
 
 def spread_out(predictor: Predictor, suggestions: list[Suggestion]) -> list[Suggestion]:
-    """Return suggestions of several samples, the most useful first, each one worth less the more it is like those before it."""
+    """Return suggestions of several samples, the most useful first, each one worth less by what it shares with those before it."""
     left, ordered = list(suggestions), []
     keys = torch.stack([one.key for one in left]) if left else torch.empty(0)
     worth = torch.tensor([one.worth for one in left])
     while left and len(ordered) < len(left):
         best = int(worth.argmax())
-        ordered.append(left[best])
+        ordered.append(replace(left[best], worth=float(worth[best])))
         worth *= 1 - _loudness(predictor, keys[best][None], keys)[0].cpu()
         worth[best] = -1
     return ordered
