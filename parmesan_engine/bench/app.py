@@ -21,7 +21,8 @@ from parmesan_engine.types import Sample
 
 SIDE, ENTRIES, STROKES = 1024, 100_000, 20
 QUICK = (512, 10_000, 5)
-NAME = "bench"
+NAME = "bench"  # of the project: its folder and its title
+VIEW = "canvas.view"
 PAUSE_SECONDS = 0.3  # between strokes, as a quick hand makes it
 PATIENCE_MS = 600_000  # for the first picture: every pixel searches the whole memory
 STROKE_PATIENCE_MS = 60_000
@@ -103,7 +104,7 @@ def _draw(app: Studio, browser: Any, strokes: int) -> dict[str, Any]:
     begun = time.perf_counter()
     open_project(page, app.address, NAME)
     opened = time.perf_counter() - begun
-    box = page.locator("canvas.view").bounding_box()
+    box = page.locator(VIEW).first.bounding_box()
     hand = random.Random(SEED)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -250)
@@ -125,18 +126,28 @@ def open_project(page: Any, address: str, title: str) -> None:
     """Go to the app and open a project; return when its prediction is on the screen."""
     page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
-    page.locator("[data-testid=canvas]").wait_for()
-    page.get_by_test_id("stSelectbox").locator("input").first.click()
-    page.get_by_role("option", name=title, exact=True).click()
+    choose_project(page, title)
     page.locator(f'[data-testid=canvas][data-project="{title}"][data-prediction]:not([data-prediction=""])').wait_for()
 
 
-def _stroke(page: Any, box: dict[str, float], hand: random.Random) -> None:
-    x, y = (box[start] + box[size] * hand.uniform(0.25, 0.75) for start, size in (("x", "width"), ("y", "height")))
-    page.mouse.move(x, y)
+def choose_project(page: Any, title: str) -> None:
+    """Open a project from the list in the sidebar."""
+    page.locator("[data-testid=canvas]").wait_for()
+    page.get_by_test_id("stSelectbox").locator("input").first.click()
+    page.get_by_role("option", name=title, exact=True).click()
+
+
+def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw from one point of the screen to another."""
+    page.mouse.move(*start)
     page.mouse.down()
-    page.mouse.move(x + hand.uniform(-60, 60), y + hand.uniform(-60, 60), steps=8)
+    page.mouse.move(*end, steps=8)
     page.mouse.up()
+
+
+def _stroke(page: Any, box: dict[str, float], hand: random.Random) -> None:
+    x, y = (box[corner] + box[size] * hand.uniform(0.25, 0.75) for corner, size in (("x", "width"), ("y", "height")))
+    drag(page, (x, y), (x + hand.uniform(-60, 60), y + hand.uniform(-60, 60)))
 
 
 def _zoom(page: Any) -> str:

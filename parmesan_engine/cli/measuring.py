@@ -50,4 +50,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 
 def bench(options: argparse.Namespace) -> dict[str, Any]:
     """Run one benchmark of `parmesan_engine.bench` and return its cases."""
-    return importlib.import_module(f"parmesan_engine.bench.{options.what}").run(options.quick)
+    if options.volume and options.what != "app":
+        raise FormatError("--volume with bench app", f"bench {options.what}", "leave it out")
+    module = "volume" if options.volume else options.what
+    return importlib.import_module(f"parmesan_engine.bench.{module}").run(options.quick)
