@@ -4,4 +4,10 @@ Knows nothing about Streamlit. Start at `parmesan_engine.project.Project` (a fol
 `parmesan_engine.predictor.Predictor` (the algorithm on one screen).
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# Threads of torch and Faiss that wait must sleep, not spin: a stroke shares the cores with background work and other programs, and
+# spinning made it 10 times slower there. Read when libgomp is loaded, so it must be set before; an explicit choice is kept.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
