@@ -17,6 +17,7 @@ KINDS = ("PNG, JPEG, TIFF, OME-TIFF, DICOM, NIfTI, NRRD, npy, CSV. A DICOM serie
          "OME-Zarr: a zip of its folder. Folders on this machine: type the path.")
 LABELS = ("One number per pixel: the class id, from 0. Of the same size as the sample. 255 means not labelled; in a file of only "
           "0 and 255, the 255 are class 1.")
+PLACES = 300  # of each class, by default: what a person would paint in a few minutes
 _EXAMPLES, _TRUTH = "Examples", "Truth"
 
 
@@ -69,7 +70,9 @@ def add_labels(desk: Desk, project: Project) -> None:
                                         "Truth is only compared with, on the page Evaluate.")
         count = 0
         if use == _EXAMPLES:
-            count = st.number_input("Places per class", 0, 50_000, 0, key=f"labels-count-{key}", help="0: every labelled place")
+            count = st.number_input("Places per class", 0, 50_000, PLACES, key=f"labels-count-{key}",
+                                    help="So many random places of each class become examples. 0: every labelled place, which takes "
+                                         "longer and seldom teaches more.")
         file = st.file_uploader("Label file", key=f"labels-{key}", label_visibility="collapsed", help=LABELS)
         path = st.text_input("or a path on this machine", key=f"labels-path-{key}", placeholder="/data/labels.nii.gz", help=LABELS)
         if use and (file or path) and st.button("Add labels", type="primary", width="stretch", key=f"labels-go-{key}"):

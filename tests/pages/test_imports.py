@@ -48,7 +48,8 @@ def test_a_refused_path_is_told(page, picture, tmp_path):
 
 def test_labels_become_examples(page, picture, labels):
     _, project, sample = picture
-    field(page, "labels-path-").set_value(str(labels)).run()
+    field(page, "labels-path-").set_value(str(labels))
+    next(one for one in page.number_input if one.label == "Places per class").set_value(0).run()
     button(page, "Add labels").click().run()
     assert not page.exception and project.task.classes == ("dark", "bright", "class 2")
     assert np.array_equal(project.painted(sample), np.asarray(Image.open(labels)))
