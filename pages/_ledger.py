@@ -1,20 +1,17 @@
-"""Tables of what a memory holds, grouped; and the chart of its versions. No Streamlit in here."""
+"""Tables of what a memory holds, grouped, and of its versions. No Streamlit in here."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
+from pages._figures import COLUMNS, when
 from pages._scene import VERBS
 from parmesan_engine.memory import Overview, VersionRecord
 from parmesan_engine.project import Project
 
 GROUPS = ("Source", "Sample", "Stroke", "Class", "Author")
-_COLUMN = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Class": "label", "Author": "author"}
-_COLORS = {"add": "#0e7490", "remove": "#c2410c", "unlearn": "#b91c1c", "undo": "#64748b", "redo": "#64748b", "restore": "#7e22ce",
-           "modify": "#a16207", "set_task": "#4d7c0f", "create": "#94a3b8"}
 GALLERY = 20
 
 
@@ -32,7 +29,7 @@ class Row:
 
 def rows_of(overview: Overview, group: str, project: Project) -> list[Row]:
     """Return one row per distinct value of a column, the newest first."""
-    column = getattr(overview, _COLUMN[group]).astype(np.int64)
+    column = getattr(overview, COLUMNS[group]).astype(np.int64)
     codes, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
     last = np.full(len(codes), -np.inf)
     np.maximum.at(last, inverse, overview.time)
@@ -48,7 +45,7 @@ def rows_of(overview: Overview, group: str, project: Project) -> list[Row]:
 
 def ids_of(overview: Overview, group: str, row: Row) -> np.ndarray:
     """Return the ids of the entries of a row."""
-    return overview.ids[getattr(overview, _COLUMN[group]).astype(np.int64) == row.code]
+    return overview.ids[getattr(overview, COLUMNS[group]).astype(np.int64) == row.code]
 
 
 def forget_arguments(overview: Overview, group: str, row: Row) -> dict[str, Any]:
@@ -73,32 +70,11 @@ def gallery_of(overview: Overview, group: str, row: Row) -> np.ndarray:
     return ids[np.linspace(0, len(ids) - 1, min(GALLERY, len(ids))).astype(int)]
 
 
-def timeline(records: list[VersionRecord], dark: bool) -> go.Figure:
-    """Return entries over versions as steps, one dot per version in the colour of its verb."""
-    figure = go.Figure()
-    places = list(range(1, len(records) + 1))
-    steps = {"color": "#94a3b8", "width": 1.5, "shape": "hv"}
-    figure.add_scatter(x=places, y=[record.entries for record in records], mode="lines", line=steps, hoverinfo="skip", showlegend=False)
-    dot = 9 if len(records) <= 60 else 5
-    for verb in dict.fromkeys(record.verb for record in records):
-        chosen = [(place, record) for place, record in zip(places, records, strict=True) if record.verb == verb]
-        figure.add_scatter(
-            x=[place for place, _ in chosen], y=[record.entries for _, record in chosen], mode="markers", name=VERBS.get(verb, verb),
-            marker={"size": dot, "color": _COLORS.get(verb, "#64748b"), "line": {"width": 1, "color": "#14181d" if dark else "#ffffff"}},
-            text=[f"{_when(record.time)} · {record.author or 'engine'}<br>+{record.added:,} −{record.removed:,} · {record.version[:8]}"
-                  for _, record in chosen],
-            hovertemplate="version %{x} · %{y:,} examples<br>%{text}<extra>" + VERBS.get(verb, verb) + "</extra>")
-    figure.update_layout(
-        height=210, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.18, "x": 0},
-        xaxis={"title": "version", "tickformat": "d"}, yaxis={"title": "examples", "rangemode": "tozero"})
-    return figure
-
-
 def version_rows(records: list[VersionRecord]) -> list[dict[str, Any]]:
     """Return the versions for a table, the newest first."""
-    return [{"#": number, "version": record.version[:12], "time": _when(record.time), "what": VERBS.get(record.verb, record.verb),
-             "author": record.author or "engine", "examples": record.entries, "added": record.added, "removed": record.removed,
-             "note": record.note} for number, record in reversed(list(enumerate(records, 1)))]
+    return [{"#": number, "label": record.note, "what": VERBS.get(record.verb, record.verb), "examples": record.entries,
+             "author": record.author or "engine", "time": when(record.time), "version": record.version[:12]}
+            for number, record in reversed(list(enumerate(records, 1)))]
 
 
 def size(count: int) -> str:
@@ -107,10 +83,6 @@ def size(count: int) -> str:
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
     return f"{count} bytes"
-
-
-def _when(moment: float) -> str:
-    return datetime.fromtimestamp(moment).strftime("%d %b %H:%M:%S")
 
 
 def _class_name(label: float, project: Project) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.project import Project, open_demo
+from parmesan_engine.project.branching import branch
 from parmesan_engine.types import TaskSpec
 
 HOME = "PARMESAN_HOME"
@@ -47,12 +48,16 @@ class Shelf:
 
     def create(self, name: str, task: TaskSpec, novelty: float = 0.0) -> str:
         """Make a project and return its name, which is also its folder's. Raises FormatError."""
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", name.strip()).strip("-")[:60]
-        if not name:
-            raise FormatError("a project name with letters or digits", "none", "type a name")
+        name = folder_name(name)
         with self._lock:
             self._open[name] = Project.create(self.folder / name, name=name, task=task, novelty=novelty)
             return name
+
+    def branch(self, project: str, version: str, name: str) -> str:
+        """Make a project of a version of another one and return its name. Raises FormatError, VersionError, StoreError."""
+        name = folder_name(name)
+        branch(self.project(project), version, self.folder / name)
+        return name
 
     def close(self) -> None:
         """Close every project; the shelf must not be used afterwards."""
@@ -60,3 +65,11 @@ class Shelf:
             for project in self._open.values():
                 project.close()
             self._open.clear()
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a project as one that every file system takes. Raises FormatError."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", name.strip()).strip("-")[:60]
+    if not name:
+        raise FormatError("a project name with letters or digits", "none", "type a name")
+    return name

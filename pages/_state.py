@@ -19,6 +19,7 @@ from pages._shelf import Shelf, home
 from parmesan_engine import render
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Jobs
+from parmesan_engine.project.mapping import EntryMap, map_entries
 from parmesan_engine.project.precompute import Survey
 from parmesan_engine.project.scoring import Scores
 
@@ -114,6 +115,22 @@ def put(key: str, value: Any) -> None:
 
 def drop(key: str) -> None:
     st.session_state.pop(key, None)
+
+
+def ask(verb: str, project: str, what: Any) -> None:
+    """Ask the page, from a button of it, to do something in its next run, inside its border box."""
+    put("asked", (verb, project, what))
+
+
+def asked() -> tuple[str, str, Any] | None:
+    """Return what was asked for as (verb, project, what), once."""
+    return st.session_state.pop("asked", None)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def entry_map(project: str, version: str, metric: str) -> EntryMap:
+    """Return the examples of a project as points. version, metric: of the moment, so that a change makes a new map."""
+    return map_entries(shelf().project(project))
 
 
 @st.cache_data(show_spinner=False, max_entries=4000)

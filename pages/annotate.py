@@ -81,8 +81,7 @@ def surface(desk: Desk, project: Project) -> None:
 
 
 with border():
-    for pending in ("remove", "unlearn", "restore"):  # asked for on the Memory page and left: must not happen at a later visit
-        _state.drop(pending)
+    _state.asked()  # what was asked for on the Memory page and left must not happen at a later visit
     here = _state.desk()
     chosen = sidebar(here)
     if here.sample is None:

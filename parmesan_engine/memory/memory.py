@@ -229,7 +229,7 @@ class Memory(Committer):
         Off is weight 0: the entry stays, but counts for nothing, as if it had been removed. On again, it has the weight of
         before. Entries that older versions alone hold are switched too: should they come back, they come as the others are.
         """
-        return self._write("modify", lambda: self._plan_switch(on, selection), author)
+        return self._write("switch", lambda: self._plan_switch(on, selection), author)
 
     def _plan_switch(self, on: bool, selection: dict[str, Any]) -> Plan:
         ids = self.select(**selection, removed=True)

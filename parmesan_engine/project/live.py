@@ -30,7 +30,7 @@ HELD_STATES = 3  # samples that follow each gesture; others are searched again w
 KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
 REFIT_SMALL = 300  # ... at once while it is no larger than this: a tenth of a second; later when there is time (see `due`)
-PAINTING = {"add", "modify", "set_task"}  # verbs that may replace entries, but take none back
+PAINTING = {"add", "modify", "set_task", "merge", "switch"}  # verbs that may replace entries, but take none back
 
 Progress = Callable[[float], None] | None
 

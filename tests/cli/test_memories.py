@@ -49,4 +49,4 @@ def test_switch_turns_a_source_off_and_on(labs, capsys):
     assert good(capsys, "switch", one, "two", "on")["version"] == before["version"]
     assert "source of this project" in refused(capsys, "switch", one, "three", "off")
     with Project.open(one) as project:
-        assert [record.verb for record in project.history()] == ["create", "add", "merge", "modify", "modify"]
+        assert [record.verb for record in project.history()] == ["create", "add", "merge", "switch", "switch"]

@@ -1,9 +1,11 @@
 """The Memory page without a browser."""
 
+import numpy as np
 import pytest
 
-from pages import _ledger
+from pages import _explorer, _figures, _ledger, _state
 from parmesan_engine.gestures import Stroke
+from parmesan_engine.project.mapping import map_entries
 
 
 @pytest.fixture
@@ -82,3 +84,117 @@ def test_what_a_button_takes_does_not_grow_after_it_was_drawn(picture, group):
     later = project.annotate(project.samples()[0].id, [stroke], gesture_id="later").delta.added
     project.forget(ids=shown, purge=False)
     assert project.memory.is_stored(later).all()
+
+
+def section(at, name):
+    at.segmented_control(key="section").set_value(name).run()
+    assert not at.exception and 'role="alert"' not in texts(at), texts(at)
+    return at
+
+
+def switch_of(at, label):
+    return next(toggle for toggle in at.toggle if toggle.label == label)
+
+
+def test_a_source_is_switched_off_and_on_with_the_prediction_beside_it(memory_page, picture):
+    project, before = picture[1], picture[1].version
+    project.annotate(picture[2], [Stroke("brush", [(10, 25), (30, 25)], radius=2, label=1)], author="bob", source="bobs")
+    both = project.version
+    section(memory_page, "Sources")
+    assert [toggle.label for toggle in memory_page.toggle] == ["bobs", "strokes"] and 'class="effect"' in texts(memory_page)
+    switch_of(memory_page, "bobs").set_value(False).run()
+    assert {origin.source for origin in project.memory.provenance(project.memory.ids)} == {"strokes"}
+    assert project.version not in (before, both) and not switch_of(memory_page, "bobs").value
+    switch_of(memory_page, "strokes").set_value(False).run()
+    assert "nothing is predicted" in " ".join(caption.value for caption in memory_page.caption)
+    switch_of(memory_page, "strokes").set_value(True).run()
+    switch_of(memory_page, "bobs").set_value(True).run()
+    assert project.version == both
+
+
+def test_a_switch_that_has_left_the_page_switches_nothing(memory_page, picture):
+    """Regression: Streamlit calls back a switch that is gone, with the value it had."""
+    section(memory_page, "Sources")
+    count = len(picture[1].history())
+    for name in ("Map", "Versions", "Examples", "Sources", "Receipts"):
+        section(memory_page, name)
+    assert len(picture[1].history()) == count
+
+
+@pytest.mark.parametrize("by", _figures.COLORINGS)
+def test_the_map_has_each_example_once_in_its_colour(picture, by):
+    project = picture[1]
+    found, overview = map_entries(project), project.memory.columns()
+    groups = _figures.groups_of(project, overview, by)
+    assert (np.sum([group.mask for group in groups], axis=0) == 1).all() and len({group.color for group in groups}) == len(groups)
+    none = np.zeros(len(found.ids), bool)
+    figure = _figures.entry_chart(project, found, overview, by, none, none, dark=False)
+    assert sorted(i for trace in figure.data for i in trace.customdata) == found.ids.tolist()
+
+
+def test_points_show_their_pictures_and_rows_ring_their_stroke(memory_page, picture):
+    project = picture[1]
+    section(memory_page, "Map")
+    ids = project.memory.select(gesture="first-1")
+    memory_page.session_state["entry-map-picked"] = (picture[0], ids.tolist())
+    memory_page.run()
+    assert f"<b>{len(ids)} chosen</b>" in texts(memory_page) and len(memory_page.dataframe[0].value) == min(len(ids), _explorer.PICTURES)
+    assert set(memory_page.dataframe[0].value["Label"]) == {"bright"}
+    press(memory_page, "Remove")
+    assert not memory_page.exception and not len(project.memory.select(gesture="first-1"))
+
+
+def test_many_strokes_share_the_colour_of_the_others(picture):
+    project = picture[1]
+    for n in range(12):
+        project.annotate(picture[2], [Stroke("point", [(2 + 3 * n, 2)], label=0)], gesture_id=f"dot-{n}")
+    groups = _figures.groups_of(project, project.memory.columns(), "Stroke")
+    assert len(groups) == _figures.MOST_GROUPS + 1 and groups[-1].name.endswith("others") and groups[-1].mask.sum() > 1
+
+
+@pytest.mark.parametrize(("event", "ids"), [
+    (None, []), ({"selection": {"points": []}}, []),
+    ({"selection": {"points": [{"customdata": 7}, {"customdata": [3]}, {"customdata": 7}, {}]}}, [3, 7]),
+    ({"selection": {"points": [{"customdata": "x"}, {"customdata": [1.5]}, {"customdata": None}]}}, [])])
+def test_a_selection_from_the_browser_is_checked(event, ids):
+    assert _explorer.entry_ids(event) == ids
+
+
+def test_a_version_is_labelled_restored_and_made_a_project(memory_page, picture):
+    name, project, _ = picture
+    first, last = project.history()[-2:]
+    section(memory_page, "Versions")
+    memory_page.session_state["version-chosen"] = (name, first.seq)
+    memory_page.run()
+    next(box for box in memory_page.text_input if box.label == "Label").set_value("first draft")
+    press(memory_page, "Save")
+    assert [record.note for record in project.history()][-2:] == ["first draft", ""]
+    press(memory_page, "Restore")
+    assert project.version == first.version
+    press(memory_page, "Undo")
+    assert project.version == last.version
+    press(memory_page, "Make the project")
+    branched = _state.shelf().project(f"{name}-{first.version[:6]}")
+    assert not memory_page.exception and branched.version == first.version and branched.history()[-1].note == "first draft"
+    assert memory_page.session_state["desk"].project == branched.path.name
+
+
+def test_another_project_is_merged_beside_the_page(memory_page, picture):
+    name, project, sample = picture
+    other = _state.shelf().branch(name, project.version, f"{name}-other")
+    added = _state.shelf().project(other).annotate(sample, [Stroke("brush", [(30, 25), (40, 25)], radius=2, label=0)], author="bob")
+    section(memory_page, "Versions")
+    memory_page.selectbox(key="merge-other").set_value(other).run()
+    press(memory_page, "Merge")
+    _state.jobs().get(f"merge {name}").wait(60)
+    memory_page.run()
+    assert f"Merged {added.entries_added} examples" in memory_page.success[0].value
+    assert project.version == _state.shelf().project(other).version and project.history()[-1].verb == "merge"
+
+
+def test_receipts_are_listed(memory_page, picture):
+    section(memory_page, "Receipts")
+    assert "Nothing has been unlearned" in " ".join(caption.value for caption in memory_page.caption)
+    picture[1].forget(gesture="first-1", by="ann")
+    memory_page.run()
+    assert list(memory_page.dataframe[0].value["By"]) == ["ann"] and "Digest of what went" in texts(memory_page)

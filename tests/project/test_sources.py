@@ -32,7 +32,7 @@ def test_off_predicts_as_removal_does(tmp_path, novelty, predicted_before):
                 project.predict(first)
         delta = switch(off, "theirs", False, author="ann")
         gone.forget(source="theirs", purge=False)
-        assert len(delta.removed) and off.history()[-1].verb == "modify" and off.history()[-1].author == "ann"
+        assert len(delta.removed) and off.history()[-1].verb == "switch" and off.history()[-1].author == "ann"
         one, other = off.predict(first), gone.predict(first)
         assert one.metric == other.metric and len(off) == len(gone)
         assert all(np.array_equal(a, b) for a, b in zip(answers(one), answers(other), strict=True))
