@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from pages import _state
-from pages._figures import COLORINGS, entry_chart
 from pages._desk import Desk
+from pages._figures import COLORINGS, entry_chart
 from pages._panel import label_name, place
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project

@@ -53,7 +53,7 @@ class Shelf:
             self._open[name] = Project.create(self.folder / name, name=name, task=task, novelty=novelty)
             return name
 
-    def branch(self, project: str, version: str, name: str) -> str:
+    def branch(self, project: str, version: str | int, name: str) -> str:
         """Make a project of a version of another one and return its name. Raises FormatError, VersionError, StoreError."""
         name = folder_name(name)
         branch(self.project(project), version, self.folder / name)

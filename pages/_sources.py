@@ -9,8 +9,8 @@ import streamlit as st
 from PIL import Image
 
 from pages import _state
-from pages._figures import when
 from pages._desk import Desk
+from pages._figures import when
 from pages._panel import css, label_name
 from parmesan_engine import render
 from parmesan_engine.project import Project
@@ -64,31 +64,28 @@ def _effect(desk: Desk, project: Project) -> None:
     if not len(project):
         st.caption("All sources are off: nothing is predicted.")
         return
-    plane = desk.plane_of(record.id, record.spatial_shape)
-    box = None
-    if plane is not None:
-        box = tuple((plane[1], plane[1] + 1) if axis == plane[0] else (0, n) for axis, n in enumerate(record.spatial_shape))
+    at = desk.crosshair(record)  # of a volume the slice that is looked at, never the whole
+    box = None if at is None else ((at[0], at[0] + 1), *((0, n) for n in record.spatial_shape[1:]))
     prediction = project.predict(record.id, box=box)
-    picture = overlay(project.read_sample(record.id), prediction, plane)
+    picture = overlay(project.read_sample(record.id), prediction, at and at[0])
     st.html(f'<img class="effect" src="{_url(picture)}" alt="The prediction with the sources that are on">')
     st.html(_shares(project, prediction))
 
 
-def overlay(sample: Sample, prediction: Prediction, plane: tuple[int, int] | None) -> np.ndarray:
-    """Return the picture (h, w, 3) uint8 of a sample, or a plane of it, tinted by its prediction. plane: (axis, index).
+def overlay(sample: Sample, prediction: Prediction, depth: int | None = None) -> np.ndarray:
+    """Return the picture (h, w, 3) uint8 of a sample tinted by its prediction. depth: the slice across z of a volume.
 
-    The prediction of a volume holds that plane alone.
+    The prediction of a volume holds that slice alone.
     """
-    axis, index = plane or (None, None)
     step = max(1, -(-sample.spatial_shape[-1] // WIDTH)) if sample.spatial_dims == 1 else 1
     size = {"height": SIGNAL_HEIGHT, "x_step": step}
-    ground = render.to_rgb(sample, axis, index, **size).astype(np.float32)
+    ground = render.to_rgb(sample, 0, depth, **size).astype(np.float32)
     if prediction.labels is not None:
-        codes = render.plane_of(prediction.labels, axis, 0, **size)
+        codes = render.plane_of(prediction.labels, 0, 0, **size)
         colors = np.array([*prediction.task.colors, (0, 0, 0)], np.float32)[codes]
         known = codes >= 0
     else:
-        values = render.plane_of(prediction.values, axis, 0, **size)
+        values = render.plane_of(prediction.values, 0, 0, **size)
         colors, known = render.values_rgb(values).astype(np.float32), np.isfinite(values)
     tint = np.where(known, TINT, 0.0)[..., None]
     picture = (ground * (1 - tint) + colors * tint + 0.5).astype(np.uint8)

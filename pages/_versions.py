@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from pages import _jobs, _ledger, _state
-from pages._figures import timeline
 from pages._desk import Desk
+from pages._figures import timeline
 from parmesan_engine.jobs import Job
 from parmesan_engine.memory import VersionRecord
 from parmesan_engine.memory.history import MAX_TAG
@@ -69,7 +69,7 @@ def _chosen(desk: Desk, project: Project, record: VersionRecord | None, records:
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         text = left.text_input("Label", record.note, max_chars=MAX_TAG, placeholder="for example: first reviewed draft")
         if right.form_submit_button("Save", width="stretch"):
-            _state.ask("tag", desk.project, (record.version, text))
+            _state.ask("tag", desk.project, (record.seq, text))
             st.rerun()
     with st.container(horizontal=True):
         st.button("Restore", icon=":material/history:", disabled=record is records[-1], on_click=_state.ask,
@@ -78,7 +78,7 @@ def _chosen(desk: Desk, project: Project, record: VersionRecord | None, records:
             suggestion = f"{desk.project}-{record.version[:6]}"
             name = st.text_input("Name of the new project", suggestion, max_chars=60, key=f"branch-{desk.project}-{record.seq}")
             if st.button("Make the project", type="primary"):
-                _state.ask("branch", desk.project, (record.version, name))
+                _state.ask("branch", desk.project, (record.seq, name))
                 st.rerun()
 
 

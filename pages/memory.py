@@ -72,7 +72,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         desk.error = error
 
 
-def _branch(desk: Desk, version: str, name: str) -> None:
+def _branch(desk: Desk, version: int, name: str) -> None:
     """Make a project of a version and open it; the sidebar is drawn anew."""
     with st.spinner("Copying the samples and the memory"):
         made = _state.shelf().branch(desk.project, version, name)

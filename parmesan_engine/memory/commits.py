@@ -177,7 +177,7 @@ class Committer(Reader):
         with self._lock:
             return list(self._records)
 
-    def tag(self, version: str, text: str) -> VersionRecord:
+    def tag(self, version: str | int, text: str) -> VersionRecord:
         """Give a version a label, another one if it has one, none if the text is empty; return its record.
 
         Labels are no part of the content: the version stays what it is. Raises VersionError, FormatError.

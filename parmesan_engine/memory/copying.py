@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 24
 ITEM_BYTES = 4
 
 
-def copy_at(folder: Path, version: str, target: Path) -> None:
+def copy_at(folder: Path, version: str | int, target: Path) -> None:
     """Make in the new folder `target` a memory whose newest version is `version` of the one in `folder`, with the history before.
 
     Raises VersionError when there is no such version, or when something was unlearned meanwhile; StoreError.

@@ -47,9 +47,16 @@ class UndoStack:
         return self._undone[-1].seq
 
 
-def find_version(records: list[VersionRecord], version: str) -> VersionRecord:
-    """Return the newest record of a version, given by its hash or at least its first 6 digits. Raises VersionError."""
+def find_version(records: list[VersionRecord], version: str | int) -> VersionRecord:
+    """Return the newest record of a version, given by its hash or at least its first 6 digits; or the one with a seq, as a number.
+
+    Several records have the same version when a content came back. Raises VersionError.
+    """
     todo = "choose one of the versions in the history"
+    if isinstance(version, int):
+        if not 0 <= version < len(records) or records[version].seq != version:
+            raise VersionError(f"a number from 0 to {len(records) - 1}", f"{version}", todo)
+        return records[version]
     if not isinstance(version, str) or len(version) < MIN_PREFIX:
         raise VersionError(f"a version hash or its first {MIN_PREFIX} digits", repr(version), todo)
     found = [record for record in records if record.version.startswith(version)]

@@ -12,14 +12,14 @@ from parmesan_engine.project.description import read_description, write_descript
 OWN = {"memory", "cache", "incoming", "here", "project.json"}  # made anew for the branch, or of no use to it
 
 
-def tag(project, version: str, text: str) -> VersionRecord:
+def tag(project, version: str | int, text: str) -> VersionRecord:
     """Give a version a label, another one if it has one, none if the text is empty. Raises VersionError, FormatError."""
     if project.memory is None:
         raise EmptyMemoryError("a project with a version", "an empty project", "import a sample first")
     return project.memory.tag(version, text)
 
 
-def branch(project, version: str, folder: str | Path, *, name: str = "") -> Path:
+def branch(project, version: str | int, folder: str | Path, *, name: str = "") -> Path:
     """Copy a project, its memory as it was at a version with the history before, to a new folder; return the folder.
 
     The branch has all samples of today, and shares nothing with the project: what is unlearned in one stays in the other.

@@ -138,3 +138,17 @@ def test_merging_adds_entries_and_classes_as_one_version():
     assert memory.version == before and memory.task == TASK
     memory.redo()
     assert memory.task == task and memory.verify() == []
+
+
+def test_a_version_that_came_back_can_be_named_by_its_number(tmp_path):
+    with new_memory(tmp_path / "m") as memory:
+        version = memory.add([batch(1)]).after
+        memory.add([batch(2, source="later study")])
+        memory.undo()
+        assert memory.tag(1, "first").seq == 1 and memory.tag(version, "newest").seq == 3
+        copy_at(memory.path, 1, tmp_path / "copy")
+        with Memory.open(tmp_path / "copy") as copy:
+            assert [record.note for record in copy.history()] == ["", "first"] and copy.version == version
+        for wrong in (4, -1):
+            with pytest.raises(VersionError, match="0 to 3"):
+                memory.tag(wrong, "x")

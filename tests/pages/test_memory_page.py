@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from pages import _explorer, _figures, _ledger, _state
+from pages import _explorer, _figures, _ledger, _sources, _state
+from parmesan_engine import render
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project.mapping import map_entries
+from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 
 @pytest.fixture
@@ -198,3 +200,21 @@ def test_receipts_are_listed(memory_page, picture):
     picture[1].forget(gesture="first-1", by="ann")
     memory_page.run()
     assert list(memory_page.dataframe[0].value["By"]) == ["ann"] and "Digest of what went" in texts(memory_page)
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((400,), "segmentation"), ((8, 20, 24), "segmentation"), ((20, 24), "regression")])
+def test_the_effect_is_drawn_for_every_kind_of_sample(shape, kind):
+    """A volume by the one slice that is looked at."""
+    task = TaskSpec(kind, ("a", "b"), ((10, 20, 200), (200, 20, 10))) if kind == "segmentation" else TaskSpec(kind, unit="m")
+    one = Sample(np.linspace(0, 255, int(np.prod(shape))).astype(np.uint8).reshape(1, *shape), "ramp")
+    at = shape[1:] if len(shape) == 3 else shape
+    labels, values = (np.zeros(shape, np.int16), None) if kind == "segmentation" else (None, np.zeros(shape, np.float32))
+    depth = 5 if len(shape) == 3 else None
+    if depth:
+        labels = labels[:1]
+    blank = np.zeros(shape, np.float32)
+    answer = Prediction(task, labels, None, values, blank, blank, "v", "m", {}, 1, 0.0)
+    drawn = _sources.overlay(one, answer, depth)
+    assert drawn.dtype == np.uint8 and drawn.shape == ((*at, 3) if len(shape) > 1 else (_sources.SIGNAL_HEIGHT, 400, 3))
+    plain = render.to_rgb(one, 0, depth, height=_sources.SIGNAL_HEIGHT).astype(int)
+    assert (drawn.astype(int) != plain).any() and np.abs(drawn - plain).max() <= 128
