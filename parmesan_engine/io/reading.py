@@ -67,26 +67,31 @@ def spatial_shape(path: str | Path, *, spatial_dims: int | None = None) -> tuple
 
 
 def read_label_array(path: str | Path, *, max_bytes: int = MAX_BYTES, frame: int = 0) -> np.ndarray:
-    """Return the numbers of a label file as (*spatial), as stored: palettes are not turned into colours.
+    """Return the numbers of a label file as (*spatial), as stored. See `read_labels`."""
+    return read_labels(path, max_bytes=max_bytes, frame=frame)[0]
+
+
+def read_labels(path: str | Path, *, max_bytes: int = MAX_BYTES, frame: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the numbers of a label file as (*spatial), as stored, and its affine: palettes are not turned into colours.
 
     frame: which time point, of a file with several; one without time is for every time point. Raises FormatError.
     """
     path = Path(path)
-    kind = sniff(path)
+    kind, affine = sniff(path), None
     if kind == "zip":
         with unpacked(path, max_bytes=max_bytes) as folder:
-            return read_label_array(folder, max_bytes=max_bytes, frame=frame)
+            return read_labels(folder, max_bytes=max_bytes, frame=frame)
     if kind in ("PNG", "JPEG"):
-        return read_raster_labels(path, kind, max_bytes=max_bytes)
-    if kind == "npy":
-        return read_npy_labels(path, max_bytes=max_bytes)
-    if kind in ("TIFF", "OME-Zarr"):
+        moments = [read_raster_labels(path, kind, max_bytes=max_bytes)]
+    elif kind == "npy":
+        moments = [read_npy_labels(path, max_bytes=max_bytes)]
+    elif kind in ("TIFF", "OME-Zarr"):
         moments = (read_tiff_labels if kind == "TIFF" else read_zarr_labels)(path, max_bytes=max_bytes)
     else:
         samples = read_frames(path, max_bytes=max_bytes)
         if samples[0].channels != 1:
             raise FormatError("one number per voxel", f"{path.name} with {samples[0].channels} channels", "save labels in one channel")
-        moments = [sample.array[0] for sample in samples]
+        moments, affine = [sample.array[0] for sample in samples], samples[0].affine
     if len(moments) > 1 and frame >= len(moments):
         raise FormatError(f"labels of time point {frame + 1}", f"{len(moments)} time points in {path.name}", "choose its own labels")
-    return moments[frame if len(moments) > 1 else 0]
+    return moments[frame if len(moments) > 1 else 0], affine

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError
+from parmesan_engine.io.alignment import aligned
 from parmesan_engine.io.palette import further_color
-from parmesan_engine.io.reading import read_label_array
+from parmesan_engine.io.reading import read_labels
 from parmesan_engine.project import painting
 from parmesan_engine.project import truth as truths
 from parmesan_engine.project.classes import MAX_CLASSES, with_class
@@ -32,7 +33,7 @@ def paint_labels(project: Project, sample_id: str, path: str | Path, *, per_clas
 
     per_class: so many random places of each class; None: every place, or as many as a gesture holds, the same for each class.
     Older examples there are replaced, those of locked classes stay. Classes that the file has beyond the task's are added.
-    Raises FormatError, LimitError, ShapeError, EmptyMemoryError; then nothing has changed.
+    Raises FormatError, LimitError, EmptyMemoryError; then nothing has changed.
     """
     start, path, record = time.perf_counter(), Path(path), project.store.record(sample_id)
     if project.memory is None:
@@ -59,7 +60,7 @@ def paint_labels(project: Project, sample_id: str, path: str | Path, *, per_clas
 def set_truth(project: Project, sample_id: str, path: str | Path) -> tuple[str, ...]:
     """Keep a label image as the truth of a sample, in place of an older one; return what the user should know.
 
-    Classes that the file has beyond the task's are added. Raises FormatError, LimitError, ShapeError, StoreError.
+    Classes that the file has beyond the task's are added. Raises FormatError, LimitError, StoreError.
     """
     record = project.store.record(sample_id)
     labels, notes = _read(project.task, record, Path(path))
@@ -83,16 +84,16 @@ def remove_truth(project: Project, sample_id: str) -> None:
 
 def _read(task: TaskSpec, record: SampleRecord, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the file's labels as (*spatial) int16 or float32, checked against the sample, and notes."""
-    numbers = read_label_array(path, frame=record.frame)
-    if numbers.shape != record.spatial_shape:
-        raise ShapeError(f"labels of shape {record.spatial_shape}, as {record.name} has", f"{numbers.shape} in {path.name}",
-                         "choose the labels of this sample")
+    numbers, affine = read_labels(path, frame=record.frame)
+    own = None if record.affine is None else np.asarray(record.affine)
+    numbers, turned = aligned(numbers, affine, own, record.spatial_shape, path.name)
     if task.kind == "regression":
         values = numbers.astype(np.float32)
         unknown = ~np.isfinite(values) | ((numbers == task.invalid_value) if task.invalid_value is not None else False)
         values[unknown] = np.nan
-        return _not_empty(values, ~unknown, path), ()
-    return _class_ids(task, numbers, path)
+        return _not_empty(values, ~unknown, path), turned
+    labels, notes = _class_ids(task, numbers, path)
+    return labels, turned + notes
 
 
 def _class_ids(task: TaskSpec, numbers: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
