@@ -134,13 +134,14 @@ def value_map(truth: np.ndarray, predicted: np.ndarray, view: str, unit: str, as
         limits = {"zmin": low, "zmax": high, "colorscale": "Viridis"}
     heat = go.Heatmap(z=shown.astype(np.float32), colorbar={"title": unit or "value", "thickness": 12}, hoverongaps=False, **limits,
                       hovertemplate="x %{x}, y %{y}: %{z:.4g} " + unit + "<extra></extra>")
-    return _planar(heat, shown.shape, aspect)
+    return _planar(heat, shown.shape, aspect).update_layout(plot_bgcolor=SLATE)  # what is not known is no value
 
 
 def _planar(trace, shape: tuple[int, int], aspect: float) -> go.Figure:
     height, width = shape
     figure = go.Figure(trace)
-    figure.update_layout(height=480, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode="pan", plot_bgcolor="rgba(0,0,0,0)",
+    tall = 480 if height * aspect > 0.3 * width else 240
+    figure.update_layout(height=tall, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode="pan", plot_bgcolor="rgba(0,0,0,0)",
                          xaxis={"visible": False, "range": [-0.5, width - 0.5], "constrain": "domain"},
                          yaxis={"visible": False, "range": [height - 0.5, -0.5], "scaleanchor": "x", "scaleratio": aspect,
                                 "constrain": "domain"})

@@ -16,13 +16,14 @@ VIEWS = ("Errors", "Prediction", "Truth")
 class Plane:
     """One plane of a sample with its truth and its prediction: picture (h, w, 3) uint8, the other two (h, w).
 
-    aspect: height of a pixel by its width, physically.
+    aspect: height of a pixel by its width, physically; strength: of the marks on the picture, 0 to 1.
     """
 
     picture: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
     aspect: float
+    strength: float = 0.8
 
 
 def plane_box(shape: tuple[int, ...], index: int | None) -> tuple[tuple[int, int], ...]:
@@ -37,7 +38,7 @@ def plane(sample: Sample, index: int | None, truth: np.ndarray, predicted: np.nd
         step = -(-len(truth) // (2 * WIDEST))
         picture = render.to_rgb(sample, x_step=step)
         rows = (render.plane_of(array, x_step=step) for array in (truth, predicted))
-        return Plane(picture, *rows, 1.0)
+        return Plane(picture, *rows, 1.0, strength=0.45)  # whole columns are marked: the trace must stay to be seen
     if sample.spatial_dims == 3:
         truth, predicted = truth[0], predicted[0]
     step = -(-max(truth.shape) // WIDEST)
@@ -53,7 +54,7 @@ def class_picture(one: Plane, task: TaskSpec, view: str) -> np.ndarray:
         known = one.truth >= 0
         wrong, open_ = known & (one.predicted != one.truth) & (one.predicted >= 0), known & (one.predicted < 0)
         faded = np.broadcast_to(np.where(known[..., None], 90 + 0.55 * grey, 0.5 * grey), one.picture.shape)
-        return _mixed(_mixed(faded, wrong, WRONG, 0.8), open_, ABSTAINED, 0.8).astype(np.uint8)
+        return _mixed(_mixed(faded, wrong, WRONG, one.strength), open_, ABSTAINED, one.strength).astype(np.uint8)
     codes = one.predicted if view == "Prediction" else one.truth
     colors = np.asarray([*task.colors, (0, 0, 0)], np.float32)[codes]
     return np.where((codes >= 0)[..., None], 0.45 * one.picture + 0.55 * colors, 0.6 * grey).astype(np.uint8)

@@ -65,7 +65,7 @@ def _numbers(report: Report, result: dict[str, Any]) -> None:
 
 def _table(report: Report) -> None:
     st.markdown("**Samples**")
-    st.dataframe(table_rows(report), hide_index=True, height=min(330, 40 + 36 * len(report.samples)), column_config={
+    st.dataframe(table_rows(report), hide_index=True, height=min(330, 37 + 35 * len(report.samples)), column_config={
         name: st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, width="small")
         for name in ("mean IoU", "mean Dice", "accuracy")})
 
@@ -169,7 +169,7 @@ def draw_curve(points: Sequence[Point]) -> None:
     st.plotly_chart(_charts.curve(points, measures, _theme()), config=_PLAIN, key="curve")
     rows = [{"version": point.record.version[:8], "examples": point.record.entries, "author": point.record.author or "engine"}
             | {name: _number(point.report.total.result()[key]) for key, name in measures.items()} for point in points]
-    st.dataframe(rows, hide_index=True, height=min(330, 40 + 36 * len(rows)))
+    st.dataframe(rows, hide_index=True, height=min(330, 37 + 35 * len(rows)))
 
 
 def _theme() -> _charts.Theme:
