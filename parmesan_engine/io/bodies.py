@@ -87,7 +87,7 @@ def nrrd(array: np.ndarray, sample: Sample, names: tuple[str, ...]) -> Body:
     elif sample.spacing:
         lines += [f"spacings: {' '.join([repr(float(s)) for s in sample.spacing[::-1]] + ['nan'] * bool(names))}",
                   f"units: {' '.join([_quoted(sample.unit)] * dims + [_quoted('')] * bool(names))}"]  # fmt: skip
-    kinds = (["time"] if dims == 1 else ["domain"] * dims) + ["list"] * bool(names)
+    kinds = ["domain"] * dims + ["list"] * bool(names)
     lines += [f"kinds: {' '.join(kinds)}", "endian: little", "encoding: gzip"]
     lines += [f"class {number}:={' '.join(name.split())}" for number, name in enumerate(names)]
     head = ("NRRD0005\n" + "\n".join(lines) + "\n\n").encode()

@@ -172,15 +172,18 @@ def check_limit(shape: tuple[int, ...], max_bytes: int, name: str) -> None:
         raise LimitError(f"at most {max_bytes / GIB:,.1f} GiB as 32-bit numbers", got, "crop or downsample it first")
 
 
-def plain_numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """Return the array as native, real, finite, writable numbers (bool as 0 and 1). Raises FormatError."""
+def plain_numbers(array: np.ndarray, name: str, *, gaps: bool = False) -> np.ndarray:
+    """Return the array as native, real, finite, writable numbers (bool as 0 and 1). Raises FormatError.
+
+    gaps: let through what is not finite, as labels have where nothing is known.
+    """
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
         raise FormatError("real numbers", f"{array.dtype} in {name}", "save magnitude or real part as float32")
     if array.dtype.kind == "f":
         bad = ~np.isfinite(array)
-        if bad.any():
+        if bad.any() and not gaps:
             first = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), array.shape))
             got = f"{int(bad.sum()):,} of {bad.size:,} NaN or infinite in {name}, the first at index {first}"
             raise FormatError("finite numbers", got, "replace them, for example with numpy.nan_to_num")

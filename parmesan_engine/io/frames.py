@@ -13,15 +13,16 @@ MAX_FRAMES = 10_000
 _NAMES = 200  # characters of a channel's name that are kept
 
 
-def frames_of(array: np.ndarray, sample: Sample, *, interval: str = "") -> list[Sample]:
+def frames_of(array: np.ndarray, sample: Sample, *, interval: str = "", gaps: bool = False) -> list[Sample]:
     """Return one sample per time point of (t, channels, *spatial) numbers, described by `sample`, whose array does not count.
 
-    interval: the time between two points, such as "0.5 s". The series is named by what is in it, so that the same recording
-    read twice is the same series. Raises FormatError for what is not finite, LimitError for too many time points.
+    interval: the time between two points, such as "0.5 s"; gaps: let through what is not finite. The series is named by what is
+    in it, so that the same recording read twice is the same series. Raises FormatError for what is not finite, LimitError for
+    too many time points.
     """
     if len(array) > MAX_FRAMES:
         raise LimitError(f"at most {MAX_FRAMES:,} time points", f"{len(array):,} in {sample.name}", "cut the recording into parts")
-    moments = [np.ascontiguousarray(plain_numbers(one, sample.name)) for one in array]
+    moments = [np.ascontiguousarray(plain_numbers(one, sample.name, gaps=gaps)) for one in array]
     if len(moments) == 1:
         return [replace(sample, array=moments[0])]
     first = replace(sample, array=moments[0])

@@ -49,7 +49,7 @@ class _Header:
         return tuple(n for n, role in zip(self.sizes, self.roles, strict=True) if role == "s")[::-1]
 
 
-def read_nrrd(path: Path, *, max_bytes: int) -> list[Sample]:
+def read_nrrd(path: Path, *, max_bytes: int, gaps: bool = False) -> list[Sample]:
     """Return the time points as (channels, *spatial); spatial axes are those of the file in reverse order.
 
     `affine` maps voxel (x, y, z) to world, with the axes to the right, to the front and up, as in NIfTI.
@@ -65,7 +65,7 @@ def read_nrrd(path: Path, *, max_bytes: int) -> list[Sample]:
                 array = np.expand_dims(array, place)
         spacing, unit = _spacing(header)
         affine = _affine(header)
-    return frames_of(array, Sample(array[0], path.name, spacing, unit, affine))
+    return frames_of(array, Sample(array[0], path.name, spacing, unit, affine), gaps=gaps)
 
 
 def nrrd_shape(path: Path) -> tuple[int, ...]:

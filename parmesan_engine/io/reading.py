@@ -88,7 +88,8 @@ def read_labels(path: str | Path, *, max_bytes: int = MAX_BYTES, frame: int = 0)
     elif kind in ("TIFF", "OME-Zarr"):
         moments = (read_tiff_labels if kind == "TIFF" else read_zarr_labels)(path, max_bytes=max_bytes)
     else:
-        samples = read_frames(path, max_bytes=max_bytes)
+        volumes = {"NIfTI": read_nifti, "NRRD": read_nrrd}  # NaN: a value that is not known
+        samples = volumes[kind](path, max_bytes=max_bytes, gaps=True) if kind in volumes else read_frames(path, max_bytes=max_bytes)
         if samples[0].channels != 1:
             raise FormatError("one number per voxel", f"{path.name} with {samples[0].channels} channels", "save labels in one channel")
         moments, affine = [sample.array[0] for sample in samples], samples[0].affine

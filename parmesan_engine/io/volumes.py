@@ -22,7 +22,7 @@ _CHANNELS = 16  # volumes of a fourth axis
 _UNITS = {"mm": "mm", "meter": "m", "micron": "\u00b5m", "unknown": "mm"}  # files that say nothing mean millimetres
 
 
-def read_nifti(path: Path, *, max_bytes: int) -> list[Sample]:
+def read_nifti(path: Path, *, max_bytes: int, gaps: bool = False) -> list[Sample]:
     """Return volumes as (channels, z, y, x): the axes of the file in reverse order.
 
     A fourth axis of up to 16 is channels, a longer one is time: by the format it would always be time, but in use it holds
@@ -41,7 +41,7 @@ def read_nifti(path: Path, *, max_bytes: int) -> list[Sample]:
     spacing = zooms if len(zooms) == array.ndim - 1 and all(np.isfinite(z) and z > 0 for z in zooms) else None
     moments = array[:, None] if timed else array[None]
     interval = f"{step:g} {clock}" if step > 0 and clock in ("sec", "msec", "usec") else ""
-    return frames_of(moments, Sample(moments[0], path.name, spacing, unit if spacing else "px", affine), interval=interval)
+    return frames_of(moments, Sample(moments[0], path.name, spacing, unit if spacing else "px", affine), interval=interval, gaps=gaps)
 
 
 def nifti_shape(path: Path) -> tuple[int, ...]:
