@@ -53,6 +53,7 @@ def surface(desk: Desk, project: Project) -> None:
         project.refresh()  # what other processes have committed
         before = desk.sample, desk.jumps
         take_view(desk, project, _state.sent("canvas", "view"))
+        desk.jumps += desk.sample != before[0]  # another time point
         take_acts(desk, project, _state.sent("why", "acts"))
         take_canvas(desk, project, _state.sent("canvas", "log"))
         if desk.asked.leave:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from parmesan_engine.types import Sample
 from tests.pages.component import codes, component, log, packet, send
 
 STROKE = {"kind": "brush", "points": [[20.5, 25.5], [22.5, 28.5]], "radius": 1.5, "label": 1}
@@ -169,3 +170,17 @@ def test_classes_can_be_added_renamed_and_recoloured(page, picture):
     version = picture[1].version
     widget("name", 0).input("sun").run()
     assert "choose another name" in shown(page) and picture[1].version == version
+
+
+def test_time_points_share_a_slider_and_the_list_follows(page, picture):
+    array = np.random.default_rng(1).integers(0, 255, (3, 32, 48), dtype=np.uint8)
+    frames = [picture[1].add_sample(Sample(array + t, f"film {t}", series="film", frame=t)).id for t in range(3)]
+    page.session_state["desk"].choose(frames[0])
+    page.session_state["desk"].jumps += 1
+    page.run()
+    assert packet(page)[0]["frames"] == frames and packet(page)[0]["sample"] == frames[0]
+    wish = {**view(picture, 1), "sample": frames[0]}
+    send(page, "canvas", view={**wish, "frame": frames[2]})
+    assert packet(page)[0]["sample"] == frames[2] and not page.exception
+    send(page, "canvas", view={**wish, "n": 2, "sample": frames[2], "frame": picture[2]})
+    assert packet(page)[0]["sample"] == frames[2], "a sample that is no time point of this recording"
