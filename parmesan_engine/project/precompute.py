@@ -111,6 +111,7 @@ class Survey:
                 if len(self.project):
                     snapshot = snapshot or self.project.snapshot()
                     self.put(sample_id, snapshot.overview(sample_id, progress=lambda part, step=step: step(0.6 + 0.4 * part)))
+                    snapshot.predictor.states.clear()  # one sample at a time: a volume's state is large
             except UnknownNameError:
                 continue
             except (VersionError, EmptyMemoryError):
