@@ -216,12 +216,16 @@ class Memory(Committer):
         return self._write("remove", lambda: self._plan_remove(ids, revive), author, gesture)
 
     def _plan_remove(self, ids: np.ndarray, revive: np.ndarray | None) -> Plan:
-        back = np.unique(self._checked(np.empty(0, np.int64) if revive is None else revive))
-        if self._entries.stored[back].any():
+        return Plan(Change(added=self._removed_ids(revive), removed=self._stored_ids(ids)))
+
+    def _removed_ids(self, ids: np.ndarray | None) -> np.ndarray:
+        """Return ids ascending and unique. Raises UnknownNameError unless this version has removed all of them."""
+        ids = np.unique(self._checked(np.empty(0, np.int64) if ids is None else ids))
+        if self._entries.stored[ids].any():
             raise UnknownNameError(
                 "ids of removed entries to bring back", "some that are there", "ask `displaced_by` again"
             )
-        return Plan(Change(added=back, removed=self._stored_ids(ids)))
+        return ids
 
     def switch(self, on: bool, *, author: str = "", **selection: Any) -> MemoryDelta:
         """Switch entries on or off, as one version. selection: keywords of `select`.
@@ -303,11 +307,14 @@ class Memory(Committer):
                 self._lock,
             )
 
-    def unlearn(self, ids: np.ndarray, reason: str = "", *, author: str = "") -> tuple[MemoryDelta, Receipt]:
+    def unlearn(
+        self, ids: np.ndarray, reason: str = "", *, revive: np.ndarray | None = None, author: str = ""
+    ) -> tuple[MemoryDelta, Receipt]:
         """Remove entries for good: from all versions and from the bytes on disk. Cannot be undone.
 
-        ids may be of removed entries too: `select(..., removed=True)` finds all that history holds of a source. The reason is
-        kept as a digest only. Raises EmptyMemoryError when there are no ids.
+        ids may be of removed entries too: `select(..., removed=True)` finds all that history holds of a source. revive: other
+        removed entries that come back in the same version. The reason is kept as a digest only. Raises EmptyMemoryError when
+        there are no ids.
         """
         with self._lock, self._storing():
             with self._manifest.transaction():
@@ -316,7 +323,7 @@ class Memory(Committer):
                 if not len(ids):
                     raise EmptyMemoryError("entries to unlearn", "none", "check the selection")
                 before, old = mark(self), self._entries
-                receipt = self._scrub(ids, reason, author)
+                receipt = self._scrub(ids, np.setdiff1d(self._removed_ids(revive), ids), reason, author)
             self._known_epoch = UNKNOWN_EPOCH
             with self._manifest.reading():
                 self._load()
@@ -330,11 +337,12 @@ class Memory(Committer):
             receipts = purge.finish(self._manifest, self._keys, self._coarse, self._folder, needles)
             return self._hand_over(difference(before, mark(self), "unlearn")), Receipt(**(receipts or [receipt])[-1])
 
-    def _scrub(self, ids: np.ndarray, reason: str, author: str) -> dict:
+    def _scrub(self, ids: np.ndarray, back: np.ndarray, reason: str, author: str) -> dict:
         """Take rows out of the log and note that the files still hold them; within a transaction. Returns the receipt so far."""
         entries, now = self._entries, time.time()
         stored = ids[entries.stored[ids]]
-        total, count = entries.total - digest_sum(entries.digests[stored]), entries.count - len(stored)
+        total = entries.total - digest_sum(entries.digests[stored]) + digest_sum(entries.digests[back])
+        count = entries.count - len(stored) + len(back)
         removed = np.sort(entries.digests[ids].view("<u8").reshape(-1, 2).view("V16").ravel()).tobytes()
         receipt = Receipt(
             now,
@@ -348,9 +356,9 @@ class Memory(Committer):
         )
         coarse = purge.scrub(self._manifest, ids, self._novelty)
         record = VersionRecord(
-            receipt.version_after, self._seq + 1, now, "unlearn", author, count, 0, len(ids), "", None, ""
+            receipt.version_after, self._seq + 1, now, "unlearn", author, count, len(back), len(ids), "", None, ""
         )
-        self._manifest.insert_version(record, Change(), total)
+        self._manifest.insert_version(record, Change(added=back), total)
         self._manifest.set_meta("epoch", str(self._known_epoch + 1))
         self._manifest.insert_purge(record.seq, pack({"rows": ids_to_runs(ids), "coarse": coarse}, asdict(receipt)))
         return asdict(receipt)

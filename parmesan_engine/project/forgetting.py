@@ -15,8 +15,8 @@ from parmesan_engine.types import MemoryDelta
 
 
 def forget(memory: Memory, *, source: str | None, sample: str | None, author: str | None, before: float | None,
-           gesture: str | None, ids: np.ndarray | None, purge: bool, by: str) -> tuple[dict, list[MemoryDelta], list[str]]:
-    """Remove (or purge) the examples that meet all given conditions; return (receipt, deltas in order, purged samples).
+           gesture: str | None, ids: np.ndarray | None, purge: bool, by: str) -> tuple[dict, MemoryDelta, list[str]]:
+    """Remove (or purge) the examples that meet all given conditions, as one version; return (receipt, change, purged samples).
 
     Raises FormatError when no condition is given, UnknownNameError when nothing meets them.
     """
@@ -30,14 +30,13 @@ def forget(memory: Memory, *, source: str | None, sample: str | None, author: st
     if len(chosen) == 0:
         wanted = ", ".join(f"{name} {value}" for name, value in given.items()) or "these ids"
         raise UnknownNameError("examples to forget", f"none with {wanted}", "look at what there is: names and ids must be exact")
-    stored = chosen[memory.is_stored(chosen)]
     returning = memory.displaced_by(chosen)
-    delta = memory.remove(stored, revive=returning, author=by, gesture="")
-    receipt = {"version": delta.after, "entries_removed": len(stored), "entries_returned": len(returning), "purged": purge,
-               "time": time.time(), "author": by}
+    stored = chosen[memory.is_stored(chosen)]
+    receipt = {"entries_removed": len(stored), "entries_returned": len(returning), "purged": purge, "time": time.time(), "author": by}
     if not purge:
-        return receipt, [delta], []
+        delta = memory.remove(stored, revive=returning, author=by)
+        return {"version": delta.after, **receipt}, delta, []
     reason = " ".join(f"{name}={value}" for name, value in given.items()) or "ids"
     samples = memory.samples_of(chosen)
-    purged, proof = memory.unlearn(chosen, reason, author=by)
-    return {**receipt, **asdict(proof), "version_before": delta.before, "version": purged.after}, [delta, purged], samples
+    delta, proof = memory.unlearn(chosen, reason, revive=returning, author=by)
+    return {"version": delta.after, **receipt, **asdict(proof)}, delta, samples

@@ -277,10 +277,9 @@ class Project:
         """
         with self.lock:
             memory = self._require_memory()
-            receipt, deltas, purged = forgetting.forget(memory, source=source, sample=sample, author=author, before=before,
-                                                        gesture=gesture, ids=ids, purge=purge, by=by)
-            for delta in deltas:
-                self.live.follow(delta)
+            receipt, delta, purged = forgetting.forget(memory, source=source, sample=sample, author=author, before=before,
+                                                       gesture=gesture, ids=ids, purge=purge, by=by)
+            self.live.follow(delta)
             for sample_id in purged:  # the features of a labelled place are its example's: they must go too
                 self.features.drop(sample_id)
             return receipt

@@ -164,3 +164,21 @@ def test_unlearning_nothing_is_an_error_and_the_same_source_can_be_learned_again
     assert memory.version == new_memory().version
     memory.add([batch(1)])
     assert memory.version == version and memory.ids.tolist() == list(range(6, 12))
+
+
+def test_what_unlearning_brings_back_comes_in_the_same_version(tmp_path):
+    with new_memory(tmp_path) as memory:
+        memory.add([batch(1, source="old")])
+        before = memory.version
+        memory.add([batch(2, source="over")], remove=[0, 1])
+        old, head = memory.select(source="old", removed=True), memory.version
+        delta, receipt = memory.unlearn(memory.select(source="over"), revive=[0, 1])
+        assert delta.added.tolist() == [0, 1] and memory.version == before and memory.ids.tolist() == old.tolist()
+        assert receipt.version_before == head and receipt.version_after == before and receipt.verified
+        record = memory.history()[-1]
+        assert (record.verb, record.added, record.removed, record.entries, len(memory.history())) == ("unlearn", 2, 6, 6, 4)
+        assert memory.verify() == []
+        with pytest.raises(UnknownNameError):
+            memory.unlearn([0], revive=[1])
+        memory.unlearn([0, 1])
+        assert memory.verify() == []
