@@ -11,7 +11,7 @@ from typing import Any
 
 from parmesan_engine.errors import FormatError
 from parmesan_engine.insight import NeighborInfo
-from parmesan_engine.io import FORMATS, open_dataset, read, write_labels, write_probabilities, write_values
+from parmesan_engine.io import FORMATS, open_dataset, read, read_frames, write_labels, write_probabilities, write_values
 from parmesan_engine.io.files import stem_of
 from parmesan_engine.project import Project, learning, scoring
 from parmesan_engine.types import Prediction, Sample
@@ -41,7 +41,10 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def predict(options: argparse.Namespace) -> dict[str, Any]:
-    """Predict files; write class ids or values, and probabilities on request, beside each other in one folder."""
+    """Predict files; write class ids or values, and probabilities on request, beside each other in one folder.
+
+    Of a recording every time point is predicted, to files that end in -t1, -t2 and so on.
+    """
     names = [stem_of(path) for path in options.inputs]
     if len(set(names)) < len(names):
         raise FormatError("inputs with different names, endings aside", "some twice", "predict them into different folders")
@@ -51,11 +54,10 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
     with Project.open(options.project, device=options.device) as project:
         options.out.mkdir(parents=True, exist_ok=True)
         for path in options.inputs:
-            sample = _read(project, path)
-            start = time.perf_counter()
-            prediction = project.predict_sample(sample)
-            seconds = time.perf_counter() - start
-            written.append(_write(prediction, sample, seconds, options.out / stem_of(path), options))
+            for sample, stem in _frames(project, path, options.out):
+                start = time.perf_counter()
+                prediction = project.predict_sample(sample)
+                written.append(_write(prediction, sample, time.perf_counter() - start, stem, options))
         return {"version": project.version, "metric": project.metric_state()["id"], "predictions": written}
 
 
@@ -116,8 +118,18 @@ def verify(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _read(project: Project, path: Path) -> Sample:
-    dims = next((record.spatial_dims for record in project.samples()), None)
-    return read(path, spatial_dims=dims)
+    return read(path, spatial_dims=_dims(project))
+
+
+def _frames(project: Project, path: Path, folder: Path) -> list[tuple[Sample, Path]]:
+    """Return (sample, path of its results without an ending) for each time point of a file."""
+    frames, stem = read_frames(path, spatial_dims=_dims(project)), folder / stem_of(path)
+    digits = len(str(len(frames)))
+    return [(one, stem.with_name(f"{stem.name}-t{one.frame + 1:0{digits}}") if len(frames) > 1 else stem) for one in frames]
+
+
+def _dims(project: Project) -> int | None:
+    return next((record.spatial_dims for record in project.samples()), None)
 
 
 def _write(prediction: Prediction, sample: Sample, seconds: float, stem: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -45,3 +45,14 @@ def test_refusals(capsys, tmp_path):
     assert "one for each file" in refused(capsys, "import", tmp_path / "p", *pictures, "--classes", "a", "--labels", labels[0])
     assert "at least one class" in refused(capsys, "import", tmp_path / "p", *pictures, "--classes", " , ")
     assert not (tmp_path / "p").exists()
+
+
+def test_every_time_point_of_a_recording_is_predicted(capsys, tmp_path):
+    pictures, labels = files(tmp_path, 0)
+    good(capsys, "import", tmp_path / "p", *pictures, "--classes", "ground,blob,line", "--labels", *labels, "--per-class", 20)
+    stack = np.stack([picture(seed).array[0] for seed in range(2)])
+    tifffile.imwrite(tmp_path / "film.tif", stack, imagej=True, metadata={"axes": "TYX"})
+    result = good(capsys, "predict", tmp_path / "p", tmp_path / "film.tif", pictures[0], "--out", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "film-t1.png", "film-t2.png"]
+    assert [row["input"] for row in result["predictions"]] == ["film.tif t1", "film.tif t2", "0.png"]
+    assert (tmp_path / "out/film-t1.png").read_bytes() == (tmp_path / "out/0.png").read_bytes()  # the same picture
