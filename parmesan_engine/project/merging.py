@@ -18,6 +18,7 @@ from parmesan_engine.memory.hashing import entry_digests, origin_digest
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.classes import with_class
 from parmesan_engine.project.description import read_description
+from parmesan_engine.project.truth import keep_truth, truth
 from parmesan_engine.types import EntryBatch, TaskSpec
 
 Progress = Callable[[float], None] | None
@@ -51,11 +52,22 @@ def merge(project, other, *, author: str = "local", progress: Progress = None) -
         project.live.follow(delta)
         if len(delta.added):
             project.live.refit()
+        _take_truths(project, other, copied)
         classes = [name for index, name in enumerate(project.task.classes) if index not in before]
     if progress:
         progress(1.0)
     return {"version": delta.after, "entries_added": merging.added, "entries_total": len(project), "samples_added": len(copied),
             "classes_added": classes, "sources": merging.names}
+
+
+def _take_truths(project, other, samples: list[str]) -> None:
+    """Keep what the other project knows to be true of samples that came from it, in the class ids of this one."""
+    for sample_id in samples:
+        known = truth(other.path, sample_id)
+        if known is not None:
+            if known.dtype.kind != "f":
+                known = np.array([*_same_classes(project.task, other.task), -1], np.int16)[known]  # -1, not known, is the last
+            keep_truth(project.path, project.store.record(sample_id), known)
 
 
 def _comparable(project, other) -> Reader:
@@ -118,7 +130,12 @@ def _joined(ours: TaskSpec, theirs: TaskSpec) -> tuple[TaskSpec, list[int]]:
     for index in theirs.in_use:
         if theirs.classes[index] not in [ours.classes[i] for i in ours.in_use]:
             ours = with_class(ours, theirs.classes[index], theirs.colors[index])
-    return ours, [ours.classes.index(name) if name in ours.classes else 0 for name in theirs.classes]
+    return ours, _same_classes(ours, theirs)
+
+
+def _same_classes(ours: TaskSpec, theirs: TaskSpec) -> list[int]:
+    """Return our id for each of their classes; 0 for a retired one that we lack, which nothing has."""
+    return [ours.classes.index(name) if name in ours.classes else 0 for name in theirs.classes]
 
 
 def _columns(labels: np.ndarray, columns, width: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.classes import merge_classes
 from parmesan_engine.project.merging import merge
 from parmesan_engine.project.sources import sources, switch
+from parmesan_engine.project.truth import keep_truth, truth
 from parmesan_engine.types import TaskSpec
 from tests.helpers import TASK, VALUES, same, sample
 from tests.project.painter import BLOB, EDGE, GROUND, SHAPE, line, new_project, picture, teach
@@ -162,11 +163,14 @@ def test_classes_are_matched_by_name_and_missing_ones_come_along(project, tmp_pa
     task = TaskSpec("segmentation", ("line", "rim", "blob"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
     with lab(tmp_path / "lab", 5, task=task) as other:
         there = other.memory.labels(other.memory.ids).argmax(1)
+        known = np.resize(np.arange(-1, 3), SHAPE).astype(np.int16)
+        keep_truth(other.path, other.samples()[0], known)
         result = merge(project, other)
         assert result["classes_added"] == ["rim"] and project.task.classes == ("ground", "blob", "line", "rim")
         ids = project.memory.select(source="lab/strokes")
         here = project.memory.labels(ids).argmax(1)
         assert np.array_equal(np.sort(here), np.sort(np.array([2, 3, 1])[there]))
+        assert np.array_equal(truth(project.path, other.samples()[0].id), np.array([2, 3, 1, -1])[known])
         assert set(np.unique(project.predict(project.first).labels)) <= {-1, 0, 1, 2, 3}
 
 
