@@ -36,7 +36,7 @@ LIMITS = 256  # samples whose black and white are remembered
 CHIPS = 32  # channels that can be shown one by one
 
 _desks: WeakValueDictionary[str, Desk] = WeakValueDictionary()
-_limits: OrderedDict[tuple[str, str, int | None], list[tuple[float, float]]] = OrderedDict()
+_limits: OrderedDict[tuple[str, str, int | str | None], list[tuple[float, float]]] = OrderedDict()
 _limits_lock = Lock()
 
 
@@ -69,12 +69,15 @@ def admit(desk: Desk) -> str:
 
 def limits(project: Project, record: SampleRecord, channel: int | None, sample: Sample) -> list[tuple[float, float]]:
     """Return the automatic black and white of each shown channel; found once per sample, the whole of a volume counts."""
-    key = (str(project.path), record.id, channel)
+    return _known((str(project.path), record.id, channel), lambda: render.windows(sample, channel))
+
+
+def _known(key: tuple[str, str, int | str | None], find: Callable[[], list[tuple[float, float]]]) -> list[tuple[float, float]]:
     with _limits_lock:
         if key in _limits:
             _limits.move_to_end(key)
             return _limits[key]
-    found = render.windows(sample, channel)
+    found = find()
     with _limits_lock:
         _limits[key] = found
         while len(_limits) > LIMITS:
@@ -132,6 +135,20 @@ def picture_facts(project: Project, record: SampleRecord) -> dict[str, Any]:
     sample = project.read_sample(record.id)
     looks = [None, *range(min(record.channels, CHIPS))] if record.channels > 1 else [None]
     auto = {("all" if look is None else str(look)): list(limits(project, record, look, sample)[0]) for look in looks}
-    names = list(getattr(record, "channel_names", ())) or [str(i + 1) for i in range(record.channels)]
     whole = bool(np.issubdtype(sample.array.dtype, np.integer))
-    return {"channels": record.channels, "names": names[:CHIPS], "auto": auto, "whole": whole}
+    return {"channels": record.channels, "names": channel_names(record)[:CHIPS], "auto": auto, "whole": whole}
+
+
+def signal_facts(project: Project, record: SampleRecord) -> dict[str, Any]:
+    """Return how a signal is read: its clock, and name, lowest and highest value of each channel."""
+    def find() -> list[tuple[float, float]]:
+        array = project.read_sample(record.id).array
+        return [(float(low), float(high)) for low, high in zip(array.min(axis=1), array.max(axis=1), strict=True)]
+
+    return {"channels": record.channels, "names": channel_names(record), "ranges": _known((str(project.path), record.id, "range"), find),
+            "step": record.spacing[0] if record.spacing else 1, "unit": record.unit if record.spacing else "samples"}
+
+
+def channel_names(record: SampleRecord) -> list[str]:
+    """Return one name per channel; numbers where the file gave none."""
+    return list(record.channel_names) if len(record.channel_names) == record.channels else [str(i + 1) for i in range(record.channels)]

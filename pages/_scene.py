@@ -10,7 +10,7 @@ from pages._blobs import signal_blob
 from pages._desk import Desk
 from pages._layers import REACH, offered
 from pages._maps import DOUBTS, draw_map, map_states, value_range
-from pages._planes import admit, picture_facts
+from pages._planes import admit, picture_facts, signal_facts
 from pages._view import frames_of
 from pages.components.canvas import Part, Scene
 from parmesan_engine import render
@@ -43,8 +43,7 @@ def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Samp
         **_history(desk, project), **_status(desk, project, prediction), "frames": [one.id for one in frames_of(project, record)],
     }
     if record.spatial_dims == 1:
-        step = record.spacing[0] if record.spacing else 1
-        header["signal"] = {"channels": record.channels, "step": step, "unit": record.unit if record.spacing else "samples"}
+        header["signal"] = signal_facts(project, record)
         image = Part(record.id, lambda: signal_blob(sample.array))
     else:
         image = Part(record.id, None, {"address": f"{start}picture/", **picture_facts(project, record)})

@@ -89,8 +89,9 @@ def take_view(view: View, project: Project, value: Any) -> None:
 
 def frames_of(project: Project, record: SampleRecord) -> list[SampleRecord]:
     """Return the time points of the recording that a sample belongs to, in order; just the sample when it is no series."""
-    series = getattr(record, "series", "")
-    return sorted((one for one in project.samples() if one.series == series), key=lambda one: one.frame) if series else [record]
+    if not record.series:
+        return [record]
+    return sorted((one for one in project.samples() if one.series == record.series), key=lambda one: one.frame)
 
 
 def _take_frame(view: View, project: Project, record: SampleRecord, frame: Any) -> None:

@@ -84,6 +84,12 @@ class Studio extends Stage {
     const { at } = this.marks[0], [x, y] = pane.point(at);
     this.send({ kind: "inspect", at: [x, y], ...(pane.axis === null ? {} : { axis: pane.axis, index: at[pane.axis] }) });
   }
+  moment(surface, i, y) { // time, and the value of the channel under the pointer
+    const { lanes } = surface, { step, unit } = surface.clock();
+    if (!lanes) return "";
+    const k = surface.laneAt(y), [low, high] = lanes.ranges[k], value = low + (high - low) * lanes.values[k * surface.width + i] / 65535;
+    return `${+(i * step).toPrecision(7)} ${unit}  ·  ${lanes.channels > 1 ? lanes.names[k] : ""} ${value.toPrecision(4)}`;
+  }
   named(code) { // what a code of the prediction means
     const { task } = this.header;
     if (code === 255) return "unknown";
@@ -96,8 +102,7 @@ class Studio extends Stage {
     if (where.hidden) return;
     const code = surface.maps.prediction?.codes[surface.index(point)];
     const says = code === undefined ? "" : this.named(code);
-    const at = pane.place(point), step = surface.lanes?.step;
-    const place = surface.signal ? `${+(at[0] * step).toPrecision(6)} ${surface.lanes?.unit || ""}` : at.map((value, i) => `${"xyz"[at.length - 1 - i]} ${value}`).reverse().join("  ");
+    const at = pane.place(point), place = surface.signal ? this.moment(surface, at[0], point[1]) : at.map((value, i) => `${"xyz"[at.length - 1 - i]} ${value}`).reverse().join("  ");
     where.value = says ? `${place}  ·  ${says}` : place;
   }
 
@@ -117,7 +122,7 @@ class Studio extends Stage {
     else if (verb === "fit") for (const pane of this.panes) pane.surface.fit();
     else if (verb === "help") this.chrome.help();
     else if (verb === "strokes") this.set({ strokes: !this.state.strokes });
-    else if (verb === "sliceUp" || verb === "sliceDown") this.pane.scroll(verb === "sliceUp" ? 1 : -1);
+    else if (verb === "sliceUp" || verb === "sliceDown") this.pane.scroll((verb === "sliceUp" ? 1 : -1) * (surface.signal ? -5 : 1));
     else if (verb === "ball" || verb === "cross") this.set({ [verb]: !this.state[verb] });
     else if (verb === "layout") { if (this.at) this.layOut(LAYOUTS[(LAYOUTS.indexOf(this.state.layout) + 1) % LAYOUTS.length]); }
     else if (verb === "earlier" || verb === "later") this.frame(this.header.frames.indexOf(this.header.sample) + (verb === "later" ? 1 : -1));
@@ -250,7 +255,7 @@ class Studio extends Stage {
   }
   settle() { // tools and class that make no sense for this sample are changed to ones that do
     const signal = this.surface.signal;
-    this.tools = signal ? ["inspect", "interval", "brush", "eraser", "point"] : ["inspect", "brush", "eraser", "lasso", "polygon", "point", "display"];
+    this.tools = signal ? ["inspect", "interval", "brush", "eraser", "point", "display"] : ["inspect", "brush", "eraser", "lasso", "polygon", "point", "display"];
     if (!this.tools.includes(this.state.tool)) this.state.tool = signal ? "interval" : "brush";
     else if (signal !== this.wasSignal && this.state.tool === "brush" && signal) this.state.tool = "interval";
     this.wasSignal = signal;
@@ -270,8 +275,8 @@ class Studio extends Stage {
     const { state, header } = this, panes = this.dirty || this.panes;
     this.dirty = null;
     if (!header) return;
-    const ink = getComputedStyle(this.root).color, ground = getComputedStyle(this.root.querySelector(".stage")).backgroundColor;
-    for (const pane of panes) if (!pane.box.hidden) pane.draw({ ground, ink, layer: this.layer, opacity: state.opacity, strokes: state.strokes });
+    const { color: ink, backgroundColor: paper } = getComputedStyle(this.root), ground = getComputedStyle(this.root.querySelector(".stage")).backgroundColor;
+    for (const pane of panes) if (!pane.box.hidden) pane.draw({ ground, ink, paper, layer: this.layer, opacity: state.opacity, strokes: state.strokes, ...this.display.lanes() });
     this.chrome.zoomed();
     this.tag();
   }

@@ -11,8 +11,8 @@ const LOCK = '<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M5 9h10v7H5ZM
 const SHORTCUTS = [
   ["I B E L P O", "inspect, brush, eraser, lasso, polygon, point"], ["N", "interval (signals)"], ["W", "window and level, channels"],
   ["1 – 9", "pick a class"], ["[  ]", "brush size"], ["D", "balls or discs (volumes)"], ["G", "label next: where a label helps most"], ["Z   Shift Z", "undo, redo (also with Ctrl)"],
-  ["Right click", "why this pixel, with any tool; drag moves the crosshair"], ["Wheel", "zoom; in volumes: slices, with Shift five at a time"],
-  ["Ctrl wheel   + −", "zoom around the pointer"], ["PgUp PgDn", "slice of the view under the pointer"], ["M", "one slice large, alone, all alike"],
+  ["Right click", "why this pixel, with any tool; drag moves the crosshair"], ["Wheel", "zoom; in volumes: slices, with Shift five at a time"], ["Shift wheel", "along a signal"],
+  ["Ctrl wheel   + −", "zoom around the pointer"], ["PgUp PgDn", "slice of the view under the pointer; pages of a signal"], ["M", "one slice large, alone, all alike"],
   ["C", "crosshair on, off"], [",  .", "time point before, after"], ["Space drag", "pan, also in the middle of a stroke"],
   ["Middle drag", "pan; two fingers pan and zoom"], ["F   Alt 1", "fit, 100 %"], ["X", "next layer"], ["S", "painted examples on, off"],
   ["Enter", "close the polygon"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"],
@@ -126,7 +126,10 @@ class Chrome {
   }
   zoomed() {
     const { surface } = this.studio;
-    if (surface.view) this.out("zoom").textContent = `${Math.round(100 * surface.view.s / surface.ratio)}%`;
+    if (!surface.view) return;
+    const { step, unit } = surface.signal ? surface.clock() : {}; // of a signal: how much time is seen
+    this.out("zoom").textContent = surface.signal ? `${+Math.min(surface.width * step, surface.canvas.width / surface.scaleX * step).toPrecision(3)} ${unit}`
+      : `${Math.round(100 * surface.view.s / surface.ratio)}%`;
   }
   fill() { // everything that the server says
     const { header } = this.studio, { task } = header;

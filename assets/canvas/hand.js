@@ -94,7 +94,8 @@ class Hand {
     const { host } = this;
     if (!host.surface.view) return;
     const lines = event.deltaMode === 1 ? 30 : 1;
-    if (!event.ctrlKey && !event.metaKey && this.scroll((event.deltaY || event.deltaX) * lines, event.shiftKey)) return;
+    if (host.surface.signal && event.shiftKey) { host.surface.pan(-(event.deltaY || event.deltaX) * lines * host.surface.ratio, 0); host.redraw(); return; }
+    if (!host.surface.signal && !event.ctrlKey && !event.metaKey && this.scroll((event.deltaY || event.deltaX) * lines, event.shiftKey)) return;
     if (event.deltaX && Math.abs(event.deltaX) > Math.abs(event.deltaY)) host.surface.pan(-event.deltaX * lines * host.surface.ratio, 0);
     else host.surface.zoom(Math.exp(-clamp(event.deltaY * lines, -400, 400) * (event.ctrlKey ? 0.01 : 0.0016)), ...this.device(event));
     host.redraw();

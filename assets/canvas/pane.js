@@ -61,7 +61,11 @@ class Pane {
   aim(point) { this.studio.aim(this, point); }
   inspect(point) { this.studio.inspect(this, point); }
   adjust(dx, dy) { this.studio.display.drag(dx, dy); }
-  scroll(steps) { if (this.axis !== null) this.studio.go(this.axis, this.index + steps); return this.axis !== null; }
+  scroll(steps) { // slices of a volume; a signal is paged through
+    if (this.axis !== null) this.studio.go(this.axis, this.index + steps);
+    else if (this.surface.signal) { this.surface.pan(-0.15 * steps * this.canvas.width, 0); this.redraw(); }
+    return this.axis !== null;
+  }
   hover(point) { this.studio.hover(this, point); }
 
   // ---- what is fetched: picture and, for volumes, maps

@@ -8,6 +8,7 @@ class Surface {
     this.context = canvas.getContext("2d", { alpha: false });
     this.view = null; // {s, x, y}: device = picture * s * aspect + (x, y)
     this.maps = {};
+    this.shown = [0]; // channels of a signal
     this.width = this.height = 0;
   }
   get signal() { return this.dims === 1; }
