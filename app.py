@@ -51,8 +51,16 @@ def plane(request: Request) -> Response:  # a plain function: Starlette runs it 
     return answer(shelf().project, **request.path_params)
 
 
+def exported(request: Request) -> Response:
+    from pages._exports import answer
+    from pages._state import shelf
+
+    return answer(shelf().names(), **request.path_params)
+
+
 _base = (st.get_option("server.baseUrlPath") or "").strip("/")
-routes = [Route(f"{'/' if _base else ''}{_base}/api/{{token}}/{{project}}/{{sample}}/{{what}}/{{state}}/{{axis:int}}/{{index:int}}", plane)]
+_api = f"{'/' if _base else ''}{_base}/api/{{token}}/{{project}}"
+routes = [Route(f"{_api}/{{sample}}/{{what}}/{{state}}/{{axis:int}}/{{index:int}}", plane), Route(f"{_api}/exports/{{name}}", exported)]
 app = st.App("pages/main.py", routes=routes, lifespan=lifespan, middleware=[Middleware(BrowserCookie)])
 
 if __name__ == "__main__":

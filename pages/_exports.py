@@ -1,14 +1,20 @@
-"""Where exports are kept, and what the Export page says of them. No Streamlit in here.
+"""Where exports are kept, how browsers fetch them, and what the Export page says of them. No Streamlit in here.
+
+    /api/TOKEN/PROJECT/exports/NAME.zip    sent from disk: a large export never is in the server's RAM
 
 Exports lie beside the projects, not in them: unlearning leaves nothing in a project, and does not touch what was handed out.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from starlette.responses import FileResponse, Response
 
+from pages._planes import is_admitted
+from pages._shelf import home
 from parmesan_engine.project import Project
 
 KEPT = 5  # of each project
@@ -37,15 +43,15 @@ class Saved:
     time: float
 
 
-def new_path(home: Path, project: str) -> Path:
-    """Return where the next export of a project goes."""
-    return home / "exports" / project / f"{project}-{time.strftime('%Y%m%d-%H%M%S')}.zip"
+def new_path(folder: Path, project: str) -> Path:
+    """Return where the next export of a project goes. folder: of the projects."""
+    return folder / "exports" / project / f"{project}-{time.strftime('%Y%m%d-%H%M%S')}.zip"
 
 
-def saved(home: Path, project: str) -> list[Saved]:
+def saved(folder: Path, project: str) -> list[Saved]:
     """Return the exports of a project, newest first."""
     found = []
-    for path in (home / "exports" / project).glob("*.zip"):
+    for path in (folder / "exports" / project).glob("*.zip"):
         try:
             about = path.stat()
         except FileNotFoundError:  # another session has just deleted it
@@ -54,10 +60,18 @@ def saved(home: Path, project: str) -> list[Saved]:
     return sorted(found, key=lambda one: (one.time, one.path.name), reverse=True)
 
 
-def tidy(home: Path, project: str) -> None:
+def tidy(folder: Path, project: str) -> None:
     """Delete all but the newest exports of a project."""
-    for old in saved(home, project)[KEPT:]:
+    for old in saved(folder, project)[KEPT:]:
         old.path.unlink(missing_ok=True)
+
+
+def answer(projects: Sequence[str], token: str, project: str, name: str) -> Response:
+    """Answer a request for an export of one of the projects. The token says that a session of ours asks."""
+    found = next((one for one in saved(home(), project) if one.path.name == name), None) if project in projects else None
+    if found is None or not is_admitted(token):
+        return Response(status_code=404)
+    return FileResponse(found.path, filename=name, media_type="application/zip", headers={"Cache-Control": "private, no-store"})
 
 
 def sample_rows(project: Project) -> list[dict[str, str | int]]:

@@ -67,6 +67,11 @@ def admit(desk: Desk) -> str:
     return f"api/{desk.secret}/{desk.project}/"
 
 
+def is_admitted(token: str) -> bool:
+    """Return whether a session that is still open has this token."""
+    return token in _desks
+
+
 def limits(project: Project, record: SampleRecord, channel: int | None, sample: Sample) -> list[tuple[float, float]]:
     """Return the automatic black and white of each shown channel; found once per sample, the whole of a volume counts."""
     return _known((str(project.path), record.id, channel), lambda: render.windows(sample, channel))

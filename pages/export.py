@@ -4,21 +4,20 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
 from pages import _exports, _jobs, _state
 from pages._desk import Desk
 from pages._ledger import size
+from pages._planes import admit
 from pages._shelf import home
 from pages._sidebar import sidebar
 from pages._widgets import border
-from parmesan_engine.errors import StoreError
 from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project
 from parmesan_engine.project.exporting import Plan, default_classes, export, forms, offered
-
-LARGEST_DOWNLOAD = 512 * 2**20  # bytes; Streamlit holds a download in RAM
 
 
 def page(desk: Desk, project: Project) -> None:
@@ -66,7 +65,7 @@ def _plan(desk: Desk, project: Project) -> Plan:
 
 def _ticks(desk: Desk, kinds: list[str], usual: str) -> list[str]:
     with st.container(gap="xsmall"):
-        return [kind for kind in kinds if st.checkbox("**{}** \u2002:gray[{}]".format(*_exports.TEXTS[kind]), kind == usual, wrap=True,
+        return [kind for kind in kinds if st.checkbox(": ".join(_exports.TEXTS[kind]), kind == usual, wrap=True,
                                                       key=f"export-{kind}-{desk.project}", persist_state="session")]  # fmt: skip
 
 
@@ -125,20 +124,11 @@ def _saved(desk: Desk) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             when = time.strftime("%d %b %H:%M:%S", time.localtime(one.time))
             st.markdown(f"{when} :gray[{size(one.bytes)}]", width="stretch")
-            if one.bytes <= LARGEST_DOWNLOAD:
-                st.download_button("Download", partial(_content, one.path), one.path.name, "application/zip", key=f"get {one.path.name}",
-                                   icon=":material/download:", on_click="ignore")
+            st.link_button("Download", f"{admit(desk)}exports/{quote(one.path.name)}", icon=":material/download:")
             st.button("", key=f"delete {one.path.name}", icon=":material/delete:", help=f"Delete {one.path.name}",
                       on_click=partial(one.path.unlink, True))
     st.caption(f"In `{there[0].path.parent}` on this machine; the {_exports.KEPT} newest are kept. Unlearning does not change "
                "files that were exported.")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError("the export", f"{path.name} ({error.strerror})", "export again") from error
 
 
 with border():

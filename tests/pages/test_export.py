@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from functools import partial
 
 import pytest
 
@@ -52,6 +53,20 @@ def test_options_are_asked_only_where_they_matter(export_page):
     assert next(button for button in at.button if button.label.startswith("Export")).disabled
     at = box(box(at, "GeoJSON").uncheck().run(), "Label images").uncheck().run()
     assert next(button for button in at.button if button.label.startswith("Export")).disabled
+
+
+def test_only_own_sessions_fetch_and_only_exports(export_page, picture):
+    at, (name, _, _) = export_page, picture
+    for other in (folder() / "secret.zip", folder() / "exports" / name / "mine.zip"):
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(b"zip")
+    desk = at.run().session_state["desk"]
+    fetch = partial(_exports.answer, _state.shelf().names())
+    assert fetch(desk.secret, name, "mine.zip").path == folder() / "exports" / name / "mine.zip"
+    for token, project, file in (("guessed", name, "mine.zip"), (desk.secret, name, "other.zip"), (desk.secret, "..", "secret.zip"),
+                                 (desk.secret, name, "../../secret.zip"), (desk.secret, "nobody", "mine.zip")):  # fmt: skip
+        assert fetch(token, project, file).status_code == 404
+    assert [link.url for link in at.get("link_button")] == [f"api/{desk.secret}/{name}/exports/mine.zip"]
 
 
 def test_the_newest_few_are_kept(tmp_path):
