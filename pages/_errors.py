@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from parmesan_engine import render
 from parmesan_engine.types import Sample, TaskSpec
@@ -16,13 +17,14 @@ VIEWS = ("Errors", "Prediction", "Truth")
 class Plane:
     """One plane of a sample with its truth and its prediction: picture (h, w, 3) uint8, the other two (h, w).
 
-    aspect: height of a pixel by its width, physically; strength: of the marks on the picture, 0 to 1.
+    aspect: height of a pixel by its width, physically; step: pixels of the sample for one of the plane; strength: of the marks, 0 to 1.
     """
 
     picture: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
     aspect: float
+    step: int = 1
     strength: float = 0.8
 
 
@@ -38,13 +40,13 @@ def plane(sample: Sample, index: int | None, truth: np.ndarray, predicted: np.nd
         step = -(-len(truth) // (2 * WIDEST))
         picture = render.to_rgb(sample, x_step=step)
         rows = (render.plane_of(array, x_step=step) for array in (truth, predicted))
-        return Plane(picture, *rows, 1.0, strength=0.45)  # whole columns are marked: the trace must stay to be seen
+        return Plane(picture, *rows, 1.0, step, strength=0.45)  # whole columns are marked: the trace must stay to be seen
     if sample.spatial_dims == 3:
         truth, predicted = truth[0], predicted[0]
     step = -(-max(truth.shape) // WIDEST)
     picture = render.to_rgb(sample, 0, index)[::step, ::step]
     spacing = sample.spacing or (1.0,) * sample.spatial_dims
-    return Plane(picture, truth[::step, ::step], predicted[::step, ::step], spacing[-2] / spacing[-1])
+    return Plane(picture, truth[::step, ::step], predicted[::step, ::step], spacing[-2] / spacing[-1], step)
 
 
 def class_picture(one: Plane, task: TaskSpec, view: str) -> np.ndarray:
@@ -67,6 +69,17 @@ def confusions(one: Plane, task: TaskSpec, count: int = 8) -> list[dict[str, obj
     names, known = [*task.classes, "unknown"], max(int((one.truth >= 0).sum()), 1)
     order = np.argsort(-counts, kind="stable")[:count]
     return [{"truth": names[pairs[i, 0]], "predicted": names[pairs[i, 1]], "share": float(counts[i] / known)} for i in order]
+
+
+def worst_place(one: Plane, shape: tuple[int, ...], index: int | None) -> tuple[int, ...] | None:
+    """Return the pixel of a sample of this shape that lies deepest inside what is wrong on a plane of classes; None without errors."""
+    wrong = (one.truth >= 0) & (one.truth != one.predicted)
+    if not wrong.any():
+        return None
+    places = wrong[0] if len(shape) == 1 else wrong  # rows of a signal's picture say nothing
+    depth = ndimage.distance_transform_edt(np.pad(places, 1))[(slice(1, -1),) * places.ndim]
+    at = tuple(int(n) * one.step for n in np.unravel_index(depth.argmax(), depth.shape))
+    return at if index is None else (index, *at)
 
 
 def _mixed(ground: np.ndarray, where: np.ndarray, color: tuple[int, int, int], strength: float) -> np.ndarray:

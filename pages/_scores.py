@@ -102,6 +102,11 @@ def draw_errors(desk: Desk, project: Project, report: Report) -> None:
     predicted = prediction.values if prediction.labels is None else prediction.labels
     plane = _errors.plane(project.read_sample(record.id), index, np.asarray(truth), predicted)
     _draw_plane(plane, report.task, views, left, right)
+    at = _errors.worst_place(plane, record.spatial_shape, index) if report.task.kind == "segmentation" else None
+    if at is not None and right.button("Ask why on Annotate", icon=":material/draw:", help="Opens the sample at its thickest error"):
+        desk.goto(record, at)
+        desk.jumps += 1
+        st.switch_page("annotate.py")
 
 
 def draw_item_errors(project: Project, report: Report, dataset: Dataset, split: str) -> None:

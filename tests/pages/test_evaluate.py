@@ -75,6 +75,7 @@ def test_errors_and_curve(page, picture):
     views.set_value("Errors").run()
     assert not page.exception and len(page.dataframe) == 1 and len(figures(page)) == 1
     assert set(page.dataframe[0].value["truth"]) <= {"dark", "bright"}
+    assert any(button.label == "Ask why on Annotate" for button in page.button)
     views = next(group for group in page.segmented_control if group.label == "Show")
     views.set_value("Learning curve").run()
     press(page, "Walk through the history")
@@ -145,6 +146,23 @@ def test_pictures_of_errors_mark_what_is_wrong_and_what_is_unknown():
                                              {"truth": "blob", "predicted": "ground", "share": pytest.approx(1 / 3)}]
     colors = _errors.class_picture(one, TASK, "Truth")[0].astype(int)
     assert colors[1][0] > colors[1][1] and np.ptp(colors[3]) == 0
+
+
+def test_the_worst_place_is_the_middle_of_the_thickest_error():
+    truth = np.zeros((2000, 1500), np.int16)
+    predicted = truth.copy()
+    predicted[10:12, :], predicted[900:1000, 400:500] = 1, -1
+
+    def plane(truth, predicted):
+        return _errors.plane(Sample(np.zeros((1, *truth.shape), np.uint8), "s"), None, truth, predicted)
+
+    one = plane(truth, predicted)
+    y, x = _errors.worst_place(one, truth.shape, None)
+    assert abs(y - 950) < 10 and abs(x - 450) < 10
+    assert _errors.worst_place(plane(truth, truth), truth.shape, None) is None
+    signal = plane(np.zeros(5000, np.int16), np.repeat(np.int16([0, 1, 0]), [3000, 40, 1960]))
+    (t,) = _errors.worst_place(signal, (5000,), None)
+    assert 3010 <= t <= 3030
 
 
 @pytest.mark.parametrize("shape", [(5000,), (2000, 1500), (9, 30, 20)])
