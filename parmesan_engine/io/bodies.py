@@ -14,17 +14,23 @@ import nibabel
 import numpy as np
 import tifffile
 
+from parmesan_engine.errors import LimitError
 from parmesan_engine.types import Sample
 
 Body = Callable[[BinaryIO], None]
 _NIFTI_UNITS = {"mm": "mm", "m": "meter", "\u00b5m": "micron"}
 _OME_UNITS = ("nm", "\u00b5m", "mm", "cm", "m")
 _NRRD_TYPES = {"uint8": "uint8", "uint16": "uint16", "int16": "int16", "float32": "float", "float64": "double"}
+_IMAGEJ_BYTES = 2**32 - 2**25  # its offsets have 32 bits, and there must be room for the tags
+_NIFTI_SIDE = 2**15 - 1
 _LEVEL = 4  # of gzip: half the time of the usual 9, a few percent more bytes
 
 
 def imagej_tiff(array: np.ndarray, sample: Sample, names: tuple[str, ...]) -> Body:
-    """An ImageJ TIFF, which keeps the spacing and which page is what."""
+    """An ImageJ TIFF, which keeps the spacing and which page is what. Raises LimitError for more than it can hold."""
+    if array.nbytes > _IMAGEJ_BYTES:
+        got = f"{array.nbytes / 2**30:,.1f} GiB ({sample.name})"
+        raise LimitError("less than 4 GiB, as an ImageJ TIFF holds", got, "choose OME-TIFF, NIfTI, NRRD or npy")
     deep = sample.spatial_dims == 3
     if names and deep:
         array = array.swapaxes(0, 1)  # ImageJ wants z before channels
@@ -52,7 +58,7 @@ def ome_tiff(array: np.ndarray, sample: Sample, names: tuple[str, ...]) -> Body:
 
 
 def nifti(array: np.ndarray, sample: Sample, names: tuple[str, ...]) -> Body:
-    """A NIfTI-1 volume in the file's axis order (x, y, z, class) with the sample's affine."""
+    """A NIfTI-1 volume in the file's axis order (x, y, z, class) with the sample's affine; NIfTI-2 where an axis is too long."""
     spatial = array.transpose((*range(array.ndim - 1, 0, -1), 0)) if names else array.transpose()
     if names and sample.spatial_dims == 2:
         spatial = spatial[:, :, None, :]
@@ -60,7 +66,8 @@ def nifti(array: np.ndarray, sample: Sample, names: tuple[str, ...]) -> Body:
     if affine is None:
         steps = sample.spacing[::-1] if sample.spacing else (1.0,) * sample.spatial_dims
         affine = np.diag([*steps, *(1.0,) * (4 - len(steps))])
-    image = nibabel.Nifti1Image(spatial, affine)
+    family = nibabel.Nifti1Image if max(spatial.shape) <= _NIFTI_SIDE else nibabel.Nifti2Image
+    image = family(spatial, affine)
     image.header.set_xyzt_units(_NIFTI_UNITS.get(sample.unit, "unknown"))
     return lambda file: image.to_stream(file)
 

@@ -1,3 +1,4 @@
+import nibabel
 import nrrd
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from PIL import Image
 
 from parmesan_engine import io
 from parmesan_engine.errors import FormatError, LimitError, ShapeError, StoreError
+from parmesan_engine.io import bodies
 from parmesan_engine.io.reading import read_label_array
 from parmesan_engine.types import Sample, TaskSpec
 
@@ -112,6 +114,21 @@ def test_probabilities_as_nrrd_have_classes_last_and_named(tmp_path, sample):
     data, header = nrrd.read(str(tmp_path / "a.nrrd"))
     assert np.array_equal(data.T, shares) and header["kinds"][-1] == "list"
     assert [header[f"class {number}"] for number in range(3)] == ["a", "b", "c"]
+
+
+def test_an_axis_too_long_for_nifti_1_makes_nifti_2(tmp_path):
+    long = Sample(np.zeros((1, 2, 40_000), np.uint8), "long")
+    labels = labels_of(long)
+    io.write_labels(tmp_path / "a.nii.gz", labels, long, TASK)
+    image = nibabel.load(tmp_path / "a.nii.gz")
+    assert isinstance(image, nibabel.Nifti2Image) and np.array_equal(np.asarray(image.dataobj).T, np.where(labels < 0, 255, labels))
+    assert np.array_equal(read_label_array(tmp_path / "a.nii.gz"), np.where(labels < 0, 255, labels))
+
+
+def test_what_imagej_cannot_hold_is_refused_before_it_is_written(tmp_path):
+    huge = Sample(np.broadcast_to(np.uint8(0), (1, 70_000, 70_000)), "huge")
+    with pytest.raises(LimitError, match="OME-TIFF"):
+        bodies.imagej_tiff(huge.array[0], huge, ())
 
 
 def test_maps_are_not_for_png(tmp_path):
