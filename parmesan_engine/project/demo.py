@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project.project import Project
+from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.synthetic import demo_task, make_1d, make_2d, make_3d
 
 MAKERS = {"demo-2d": (2, make_2d, "Stained tissue (2D)"), "demo-3d": (3, make_3d, "Scan volume (3D)"),
@@ -37,6 +38,7 @@ def _make(path: Path, dims: int, make, title: str) -> None:
         for seed in range(SAMPLES):
             sample, labels = make(seed)
             record = project.add_sample(sample, origin="demo")
+            keep_truth(path, record, labels)  # we drew it, so we know it: the Evaluate page has something to show
             if seed == 0:
                 for number, stroke in enumerate(demo_strokes(labels)):
                     project.annotate(record.id, [stroke], author="demo", gesture_id=f"demo-stroke-{number}", source="demo strokes")

@@ -11,6 +11,7 @@ from parmesan_engine.io import open_dataset
 from parmesan_engine.project import demo, learning, scoring
 from parmesan_engine.project.entries import node_labels, one_hot
 from parmesan_engine.project.sampling import choose_items, choose_pixels
+from parmesan_engine.project.truth import truth as known_truth
 from tests.helpers import TASK, TinyEncoder, make_dataset, same, sample, truth
 from tests.project.painter import picture
 
@@ -87,6 +88,7 @@ def test_demo_projects_are_made_once_and_a_half_made_one_again(tmp_path, monkeyp
     monkeypatch.setattr(demo, "demo_task", lambda dims: TASK)
     project = demo.open_demo(tmp_path)["demo-2d"]
     assert project.name == "Tiny (2D)" and len(project) > 0 and len(project.samples()) == demo.SAMPLES
+    assert all(known_truth(project.path, record.id).shape == record.spatial_shape for record in project.samples())
     first, second = (record.id for record in project.samples())
     assert (project.painted(first) >= 0).any() and (project.painted(second) == -1).all()
     prediction = project.predict(second)
