@@ -39,7 +39,7 @@ def test_many_channels_are_stacked_and_one_can_be_alone(signal, tmp_path):
     rng = np.random.default_rng(0)
     np.savetxt(tmp_path / "leads.csv", np.cumsum(rng.normal(size=(3000, 6)), axis=0), delimiter=",", fmt="%.4f")
     page = signal.page
-    page.get_by_test_id("stPopover").get_by_role("button").click()
+    page.get_by_test_id("stPopoverButton").locator("visible=true").click()
     page.get_by_label("Project name").fill("leads")
     page.get_by_role("button", name="Create").click()
     page.locator("input[type=file]").last.set_input_files(tmp_path / "leads.csv")
