@@ -98,6 +98,19 @@ def reliability(bins: np.ndarray, theme: Theme) -> go.Figure:
     return figure
 
 
+def agreement(pairs: np.ndarray, unit: str, theme: Theme) -> go.Figure:
+    """Return predicted over true values, beside the diagonal where both are equal. pairs: (n, 2) of truth and prediction."""
+    ends = [float(pairs.min()), float(pairs.max())] if len(pairs) else [0.0, 1.0]
+    figure = go.Figure()
+    figure.add_scattergl(x=pairs[:, 0], y=pairs[:, 1], mode="markers", name="pixels", marker={"size": 4, "color": TEAL, "opacity": 0.35},
+                         hovertemplate="truth %{x:.4g}, predicted %{y:.4g} " + unit + "<extra></extra>")
+    figure.add_scatter(x=ends, y=ends, mode="lines", name="equal", hoverinfo="skip", line={"color": SLATE, "dash": "dash", "width": 1.5})
+    suffix = f", {unit}" if unit else ""
+    figure.update_layout(height=400, margin=_MARGIN, legend=_LEGEND, xaxis={"title": f"truth{suffix}"},
+                         yaxis={"title": f"predicted{suffix}"})
+    return figure
+
+
 def curve(points: Sequence[Point], measures: dict[str, str], theme: Theme) -> go.Figure:
     """Return scores over the number of examples, one line per measure. measures: key of `Score.result` -> its name for people."""
     figure = go.Figure()

@@ -29,10 +29,14 @@ def draw(report: Report) -> None:
     """Draw the numbers, the figures and the table of samples."""
     result, theme = report.total.result(), _theme()
     _numbers(report, result)
-    if report.task.kind == "regression":
-        _table(report)
-        return
     left, right = st.columns(2, gap="medium")
+    if report.task.kind == "regression":
+        with left:
+            st.markdown("**Prediction against truth**")
+            st.plotly_chart(_charts.agreement(report.total.pairs, report.task.unit, theme), config=_PLAIN, key="agreement")
+        with right:
+            _table(report)
+        return
     with left:
         st.markdown("**Classes**")
         st.plotly_chart(_charts.class_scores(report.task, result["iou"], result["dice"], theme), config=_PLAIN, key="class-scores")

@@ -6,6 +6,7 @@ from parmesan_engine.errors import ShapeError
 from parmesan_engine.types import TaskSpec
 
 BINS = 10  # of confidence: each wide enough to hold many pixels
+PAIRS = 4000  # values kept to show prediction against truth: enough to see their spread
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -73,13 +74,15 @@ def expected_calibration_error(bins: np.ndarray) -> float:
 class Score:
     """Adds up scores part by part: class counts over all pixels, or errors of values. Parts may be planes or whole samples.
 
-    counts: (classes, classes + 1) as `confusion`; bins: (BINS, 3) as `reliability`.
+    counts: (classes, classes + 1) as `confusion`; bins: (BINS, 3) as `reliability`; pairs: (n, 2) of true and predicted values, evenly
+    chosen from all parts.
     """
 
     def __init__(self, task: TaskSpec) -> None:
         self.task = task
         self.counts = np.zeros((len(task.classes), len(task.classes) + 1), np.int64)
         self.bins = np.zeros((BINS, 3))
+        self.pairs, self._every = np.zeros((0, 2), np.float32), 1  # every n-th value is kept
         self._squared = self._absolute = 0.0
         self._values = self._unknown = 0
 
@@ -100,16 +103,26 @@ class Score:
         self._squared += float(np.square(errors).sum())
         self._absolute += float(np.abs(errors).sum())
         self._values += int(both.sum())
+        self._keep(np.stack([truth[both], predicted[both]], 1).astype(np.float32), 1)
         self._unknown += int((known & ~answered).sum())
 
     def join(self, other: "Score") -> None:
         """Count all that another score of the same task has counted."""
         self.counts += other.counts
         self.bins += other.bins
+        self._keep(other.pairs, other._every)
         self._squared += other._squared
         self._absolute += other._absolute
         self._values += other._values
         self._unknown += other._unknown
+
+    def _keep(self, pairs: np.ndarray, every: int) -> None:
+        """Take up more pairs, of which each stands for `every` values, and thin them out until they are few."""
+        step = max(self._every, every)
+        joined = np.concatenate([self.pairs[:: step // self._every], pairs[:: step // every]])
+        while len(joined) > PAIRS:
+            joined, step = joined[::3], 3 * step  # by three: an even step would keep to the same columns of a picture
+        self.pairs, self._every = joined, step
 
     @property
     def pixels(self) -> int:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from parmesan_engine import evaluation
 from parmesan_engine.errors import ShapeError
 from parmesan_engine.evaluation import BINS, Score, accuracy, confusion, dices, expected_calibration_error, ious, reliability
 from parmesan_engine.types import TaskSpec
@@ -85,6 +86,22 @@ def test_parts_add_up_to_the_whole_by_add_and_by_join(kind):
         assert all(found[name] == pytest.approx(wanted[name]) for name in wanted)
     if kind == "segmentation":
         assert set(wanted) == {"miou", "iou", "mean_dice", "dice", "accuracy", "ece", "unknown"} and list(wanted["dice"]) == ["a", "b", "c"]
+
+
+def test_pairs_of_values_are_few_and_evenly_chosen(monkeypatch):
+    monkeypatch.setattr(evaluation, "PAIRS", 100)
+    values = np.arange(64 * 64, dtype=np.float32).reshape(64, 64)
+    parts, joined = Score(TaskSpec("regression")), Score(TaskSpec("regression"))
+    for rows in (values[:8], values[8:]):
+        one = Score(TaskSpec("regression"))
+        one.add(rows, rows + 1)
+        joined.join(one)
+        parts.add(rows, rows + 1)
+    for score in (parts, joined):
+        assert 20 <= len(score.pairs) <= 100 and (score.pairs[:, 1] == score.pairs[:, 0] + 1).all()
+        assert len(np.unique(score.pairs[:, 0] % 64)) > 15, "not always the same columns"
+        early = (score.pairs[:, 0] < 8 * 64).sum()
+        assert abs(early - len(score.pairs) / 8) <= 3, "parts count by their size"
 
 
 def test_a_perfect_prediction_scores_one_and_unknown_never_counts_as_right():

@@ -48,6 +48,9 @@ class Strip {
   }
   show(args) {
     this.args = args;
+    const said = JSON.stringify(args.data);
+    if (said === this.said) return; // nothing is new: the cards stay as they are
+    this.said = said;
     const data = (this.data = args.data);
     if (data.client === this.client) { this.ops = this.ops.filter((op) => op.seq > data.acked); this.root.dataset.acked = data.acked; }
     this.draw();

@@ -109,7 +109,7 @@ def test_a_dataset_folder_is_scored_and_its_errors_are_shown(at, tmp_path, kind)
     at.text_input(key="eval-folder").input(str(make_dataset(tmp_path / "data", kind=kind, test=2))).run()
     press(at, "Evaluate")
     assert not at.exception and {"RMSE" if values else "Mean IoU", "Compared"} <= {metric.label for metric in at.metric}
-    assert len(at.dataframe[0].value) == 2 and len(project.samples()) == 1
+    assert len(at.dataframe[0].value) == 2 and len(project.samples()) == 1 and len(figures(at)) == (1 if values else 3)
     next(group for group in at.segmented_control if group.label == "Show").set_value("Errors").run()
     assert not at.exception and len(figures(at)) == 1
 
