@@ -82,7 +82,7 @@ def keep_place(desk: Desk) -> None:
 
 
 def _browser() -> str:
-    return st.context.cookies.get(NAME, "")
+    return str(st.context.cookies.get(NAME, ""))
 
 
 def token() -> str:

@@ -241,26 +241,26 @@ class Project:
 
     # Classes
 
-    def add_class(self, name: str, color: tuple[int, int, int]) -> int:
+    def add_class(self, name: str, color: tuple[int, int, int], *, author: str = "local") -> int:
         """Add a class and return its id. Nothing is retrained. Raises FormatError."""
-        self.set_task(lambda task: classes.with_class(task, name, color))
+        self.set_task(lambda task: classes.with_class(task, name, color), author)
         return classes.class_id(self.task, name)
 
-    def rename_class(self, index: int, name: str) -> None:
+    def rename_class(self, index: int, name: str, *, author: str = "local") -> None:
         """Give a class another name. Raises UnknownNameError, FormatError."""
-        self.set_task(lambda task: classes.renamed(task, index, name))
+        self.set_task(lambda task: classes.renamed(task, index, name), author)
 
-    def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
+    def recolor_class(self, index: int, color: tuple[int, int, int], *, author: str = "local") -> None:
         """Give a class another colour. Raises UnknownNameError, FormatError."""
-        self.set_task(lambda task: classes.recolored(task, index, color))
+        self.set_task(lambda task: classes.recolored(task, index, color), author)
 
-    def set_task(self, change: Callable[[TaskSpec], TaskSpec]) -> None:
+    def set_task(self, change: Callable[[TaskSpec], TaskSpec], author: str = "local") -> None:
         """Change the list of classes by a function from task to task, as one version."""
         with self.lock:
             if self.memory is None:
                 self._description = update_description(self.path, task=asdict(change(task_of(read_description(self.path)))))
             else:
-                self._change(lambda memory: memory.set_task(change))
+                self._change(lambda memory: memory.set_task(change, author=author))
 
     def class_view(self) -> dict[str, list[int]]:
         """Return {"order", "locked", "hidden"}, lists of class ids: how the classes are shown."""

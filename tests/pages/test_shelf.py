@@ -3,7 +3,8 @@
 import pytest
 
 from pages import _state
-from pages._sidebar import make_task, rgb
+from pages._classes import rgb
+from pages._sidebar import make_task
 from parmesan_engine.errors import FormatError, UnknownNameError
 
 
