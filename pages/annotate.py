@@ -57,8 +57,7 @@ def surface(desk: Desk, project: Project) -> None:
         take_acts(desk, project, _state.sent("why", "acts"))
         take_canvas(desk, project, _state.sent("canvas", "log"))
         if desk.asked.leave:
-            desk.asked.leave = False
-            st.switch_page("review.py")
+            st.switch_page("review.py")  # which takes note: a switch may be lost when a newer run overtakes this one
         if (desk.sample, desk.jumps) != before:
             st.rerun()  # another sample: the list in the sidebar must follow
         desk.seen = glance(project)  # before anything is drawn: what changes from here on is news

@@ -26,6 +26,7 @@ ROW, WIDE_ROW, TABLE = 64, 96, 420  # pixels
 
 
 def page(desk: Desk, project: Project) -> None:
+    desk.asked.leave = False
     if len(project) == 0:
         st.info("There are no examples to review yet. Paint a few on the Annotate page.", icon=":material/rule:")
         return

@@ -115,7 +115,7 @@ class Panel {
     bar.firstChild.style.width = `${100 * (opponent ? one.similarity : one.vote)}%`;
     const source = [one.sample, one.where, one.places > 1 ? `×${one.places} places of this stroke` : "", one.author, one.source].filter(Boolean).join(" · ");
     card.append(picture,
-      element("div", "", { className: "line head" }, element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), decides, more),
+      element("div", "", { className: "line head" }, element("b", one.name, { className: "clip" }), element("output", opponent ? "" : percent(one.vote)), element("span", "", { className: "asks" }, decides, more)),
       element("div", "", { className: "line" }, bar, element("small", `similarity ${one.similarity.toFixed(3)}`)),
       element("div", source, { className: "source", title: `${source} · ${one.time}` }));
     if (expanded) card.append(this.verbs(one, data));
