@@ -28,7 +28,7 @@ def classes(desk: Desk, project: Project) -> None:
         if pair := hard_to_tell(task):
             st.caption(f"{pair[0]} and {pair[1]} look alike to colour-blind eyes.")
         with st.form("add-class", clear_on_submit=True, border=False):
-            left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
+            left, right = st.columns([1.5, 5.5], gap="xsmall", vertical_alignment="center")
             used = tuple(task.colors[i] for i in task.in_use)
             color = left.color_picker("Colour of the new class", css(further_color(used)), label_visibility="collapsed")
             name = right.text_input("Name of the new class", placeholder="New class", label_visibility="collapsed", max_chars=60)
@@ -38,7 +38,7 @@ def classes(desk: Desk, project: Project) -> None:
 
 def _row(desk: Desk, project: Project, view: dict[str, list[int]], i: int) -> None:
     name, color = project.task.classes[i], css(project.task.colors[i])
-    left, middle, right = st.columns([1.1, 4, 1.1], gap="xsmall", vertical_alignment="center")
+    left, middle, right = st.columns([1.5, 4.2, 1.3], gap="xsmall", vertical_alignment="center")
     stamp = f"{desk.project}-{i}-{desk.jumps}-{name}-{color}"  # a change made elsewhere is a new widget, never undone here
     new_color = left.color_picker(f"Colour of {name}", color, key=f"color-{stamp}", label_visibility="collapsed")
     new_name = middle.text_input(f"Name of {name}", name, key=f"name-{stamp}", label_visibility="collapsed", max_chars=60).strip()
