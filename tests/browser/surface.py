@@ -49,6 +49,13 @@ class Surface:
     def click(self, x: float, y: float, pane: int = 0, **options) -> None:
         self.page.mouse.click(*self.place(x, y, pane), **options)
 
+    def upload(self, files, into: str = "Add samples") -> None:
+        """Put files into one of the sidebar's drop zones. files: as Playwright takes them."""
+        zone = self.page.get_by_test_id("stExpander").filter(has=self.page.get_by_text(into, exact=True))
+        if not zone.locator("input[type=file]").count():
+            zone.get_by_text(into, exact=True).first.click()
+        zone.locator("input[type=file]").set_input_files(files)
+
     def open(self, title: str, name: str) -> dict[str, str]:
         """Choose a project and wait for its prediction."""
         self.page.get_by_test_id("stSelectbox").locator("input").first.click()

@@ -33,10 +33,7 @@ BAD = {
 
 
 def upload(surface, name: str, data: bytes) -> None:
-    page = surface.page
-    if not page.locator("input[type=file]").count():
-        page.get_by_text("Add samples").click()
-    page.locator("input[type=file]").last.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
+    surface.upload({"name": name, "mimeType": "application/octet-stream", "buffer": data})
 
 
 @pytest.fixture

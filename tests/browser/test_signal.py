@@ -42,7 +42,7 @@ def test_many_channels_are_stacked_and_one_can_be_alone(signal, tmp_path):
     page.get_by_test_id("stPopoverButton").locator("visible=true").click()
     page.get_by_label("Project name").fill("leads")
     page.get_by_role("button", name="Create").click()
-    page.locator("input[type=file]").last.set_input_files(tmp_path / "leads.csv")
+    signal.upload(tmp_path / "leads.csv")
     signal.wait(lambda facts: facts["project"] == "leads" and facts["dims"] == "1")
     signal.click(0.5, 0.4, button="middle")
     page.keyboard.press("w")
