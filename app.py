@@ -28,7 +28,6 @@ async def _collect() -> None:
 
 @asynccontextmanager
 async def lifespan(app: st.App):
-    from pages._asking import lookouts
     from pages._state import jobs, shelf, warm  # only now: caches need the runtime
 
     await asyncio.to_thread(warm)
@@ -39,7 +38,6 @@ async def lifespan(app: st.App):
     collector.cancel()
     with suppress(asyncio.CancelledError):
         await collector
-    lookouts.close()
     jobs().close()  # before the projects that they read
     shelf().close()
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from parmesan_engine.insight import Audit
+from parmesan_engine.project.precompute import Survey
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Asked:
     """chosen: None until somebody asks; shown: how often examples were chosen, so that the canvas shows each once; leave: the Review
     page is wanted; counted: (what of, (share of the vote, share decided)); passed: (project, sample id) ->
     pixels that "label next" has offered, newest last; audits: project -> its newest audit; right: (gesture, sample id) of strokes
-    that were called right."""
+    that were called right; survey: what is known of the samples of the open project, None before it is opened."""
 
     chosen: Chosen | None = None
     shown: int = 0
@@ -34,4 +35,5 @@ class Asked:
     counted: tuple[Any, tuple[float, float]] | None = None
     passed: dict[tuple[str, str], list[tuple[int, ...]]] = field(default_factory=dict)
     audits: dict[str, Audit] = field(default_factory=dict)
+    survey: Survey | None = None
     right: set[tuple[str, str]] = field(default_factory=set)

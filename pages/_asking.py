@@ -1,17 +1,15 @@
 """Label next: lead to the place whose label would help most, and say why. No Streamlit in here.
 
-The best place of the open sample is found at once. Where other samples are in more doubt is looked up beside the work, from a
-snapshot, and used as soon as it is known.
+The best place of the open sample is found at once. Where other samples are in more doubt is known from the survey that keeps the
+strip of samples up to date, beside the work.
 """
 
 from pages._view import View, record_of
 from parmesan_engine.insight import NEVER_SEEN, Suggestion
-from parmesan_engine.jobs import Job, Jobs
 from parmesan_engine.project import Project, asking
 
 MORE = 1.5  # another sample must promise this many times as much: a change of sample costs the user's attention
 KEPT = 200  # places offered before that are remembered, per sample
-lookouts = Jobs(workers=1)  # closed by the launcher
 
 
 def go_next(view: View, project: Project) -> str:
@@ -44,18 +42,9 @@ def _best(view: View, project: Project, sample_id: str) -> Suggestion | None:
 
 
 def _elsewhere(view: View, project: Project) -> Suggestion | None:
-    """Return the best place of another sample by the newest lookout that is done, and have a new one made when that is old."""
-    records = project.samples()
-    if len(records) < 2:
+    """Return the best place of another sample, as the survey beside the work found it last."""
+    if view.asked.survey is None:
         return None
-    key, version, known = str(project.path), project.version, {record.id for record in records}
-    job = lookouts.get(key)
-    done = job.result if job is not None else None
-    if job is None or not (job.active or (done and done[0] == version)):
-        lookouts.start(key, lambda job: _look(project, version, job), text="Looking where a label would help")
-    places = done[1] if done else []
-    return next((one for one in places if one.sample_id in known - {view.sample}), None)
-
-
-def _look(project: Project, version: str, job: Job) -> tuple[str, list[Suggestion]]:
-    return version, asking.next_places(project, count=max(len(project.samples()), 1), progress=job.report)
+    places = [view.asked.survey.place(record.id) for record in project.samples() if record.id != view.sample]
+    places = [one for one in places if one is not None and one.at not in view.asked.passed.get((view.project, one.sample_id), [])]
+    return max(places, key=lambda one: one.worth, default=None)

@@ -52,6 +52,7 @@ def surface(desk: Desk, project: Project) -> None:
     with border():
         project.refresh()  # what other processes have committed
         before = desk.sample, desk.jumps
+        desk.asked.survey = _state.survey(desk.project)
         take_view(desk, project, _state.sent("canvas", "view"))
         desk.jumps += desk.sample != before[0]  # another time point
         take_acts(desk, project, _state.sent("why", "acts"))

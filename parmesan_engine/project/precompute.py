@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError, UnknownNameError, VersionError
+from parmesan_engine.insight import Suggestion, suggest
 from parmesan_engine.project.project import Project
 from parmesan_engine.types import Prediction
 
@@ -57,6 +58,7 @@ class Survey:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._standings: dict[str, Standing] = {}
+        self._places: dict[str, Suggestion] = {}
         self._examples: tuple[str, dict[str, int]] = ("", {})
         self._lock = threading.Lock()
 
@@ -65,11 +67,19 @@ class Survey:
         with self._lock:
             return self._standings.get(sample_id)
 
-    def put(self, sample_id: str, prediction: Prediction) -> None:
+    def place(self, sample_id: str) -> Suggestion | None:
+        """Return the place of a sample most worth a label, as found last; None when it was not looked for or nothing is left."""
+        with self._lock:
+            return self._places.get(sample_id)
+
+    def put(self, sample_id: str, prediction: Prediction, place: Suggestion | None = None) -> None:
         """Take up a prediction that is at hand anyway, such as that of the sample that is shown."""
         standing = standing_of(prediction)
         with self._lock:
             self._standings[sample_id] = standing
+            self._places.pop(sample_id, None)
+            if place is not None:
+                self._places[sample_id] = place
 
     def examples(self) -> dict[str, int]:
         """Return how many examples each sample has now; those without any are left out."""
@@ -110,7 +120,8 @@ class Survey:
                 self.project.features.get(sample_id, progress=lambda part, step=step: step(0.6 * part))
                 if len(self.project):
                     snapshot = snapshot or self.project.snapshot()
-                    self.put(sample_id, snapshot.overview(sample_id, progress=lambda part, step=step: step(0.6 + 0.4 * part)))
+                    overview = snapshot.overview(sample_id, progress=lambda part, step=step: step(0.6 + 0.4 * part))
+                    self.put(sample_id, overview, next(iter(suggest(snapshot.predictor, sample_id)), None))
                     snapshot.predictor.states.clear()  # one sample at a time: a volume's state is large
             except UnknownNameError:
                 continue
