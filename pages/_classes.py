@@ -49,8 +49,8 @@ def _row(desk: Desk, project: Project, view: dict[str, list[int]], i: int) -> No
     state = "locked" if i in view["locked"] else "hidden" if i in view["hidden"] else ""
     icon = {"locked": ":material/lock:", "hidden": ":material/visibility_off:", "": ":material/more_vert:"}[state]
     with right:
-        menu = st.popover("", icon=icon, type="tertiary", key=f"menu-{desk.project}-{i}", on_change="rerun",
-                          help=f"Order, lock, hide, merge, split {name}{state and f' ({state})'}")
+        menu = st.popover(f"Order, lock, hide, merge, split {name}{state and f' ({state})'}", icon=icon, type="tertiary",
+                          key=f"menu-{desk.project}-{i}", on_change="rerun")  # no tooltip: it would close the menu at once
     if menu.open:
         with menu:
             _menu(desk, project, view, i)

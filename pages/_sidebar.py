@@ -27,7 +27,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
         left, right = st.columns([5, 1], gap="xsmall", vertical_alignment="bottom")
         with left:
             chosen = st.selectbox("Project", names, index=names.index(desk.project), format_func=shelf.title, key=f"project-{desk.jumps}")
-        with right, st.popover("", icon=":material/add:", help="New project", key=f"new-{desk.jumps}"):
+        with right, st.popover("New project", icon=":material/add:", key=f"new-{desk.jumps}"):  # a tooltip would close it at once
             _new_project(desk)
         if chosen != desk.project:
             leave(shelf.project(desk.project).path, desk.token)

@@ -74,7 +74,8 @@ def _chosen(desk: Desk, project: Project, record: VersionRecord | None, records:
     with st.container(horizontal=True):
         st.button("Restore", icon=":material/history:", disabled=record is records[-1], on_click=_state.ask,
                   args=("restore", desk.project, record.version), help="Make its content the newest version; undo takes it back")
-        with st.popover("Branch…", icon=":material/call_split:", help="A new project with the memory as it was then"):
+        with st.popover("Branch…", icon=":material/call_split:"):  # no tooltip: it would close the box at once
+            st.caption("A new project with the memory as it was then")
             suggestion = f"{desk.project}-{record.version[:6]}"
             name = st.text_input("Name of the new project", suggestion, max_chars=60, key=f"branch-{desk.project}-{record.seq}")
             if st.button("Make the project", type="primary"):

@@ -86,7 +86,8 @@ class Surface {
 
   draw(scene) {
     if (!this.view || !this.width) return;
-    const c = this.context, { width: W, height: H } = this.canvas;
+    const c = this.context, { width: W, height: H } = this.canvas, { ratio } = this;
+    this.canvas.dataset.view = [this.view.x, this.view.y, this.scaleX, this.scaleY].map((n) => n / ratio).join(" "); // where things are: for tests
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.globalAlpha = 1;
     c.fillStyle = scene.ground;

@@ -28,11 +28,11 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Studio:
-    """A running app. address: its URL; pid: its process; log: what it printed."""
+    """A running app. address: its URL; pid: its process; home: its folder of projects."""
 
     address: str
     pid: int
-    log: Path
+    home: Path
 
     def mb(self) -> float:
         """Return the resident memory in MB (1e6 bytes)."""
@@ -55,7 +55,7 @@ def studio(home: Path) -> Iterator[Studio]:
                                    stderr=subprocess.STDOUT, env={**os.environ, "PARMESAN_HOME": str(home)})
         try:
             _wait(process, address, output)
-            yield Studio(address, process.pid, output)
+            yield Studio(address, process.pid, home)
         finally:
             stop(process)
 

@@ -63,3 +63,18 @@ class Surface:
         facts = self.wait(lambda facts: facts.get("project") == name and facts["prediction"])
         self.page.keyboard.press("Escape")  # leaves the box, which would take the keys
         return facts
+
+    def spot(self, x: float, y: float, pane: int = 0) -> tuple[float, float]:
+        """The point of the screen that shows a place of the picture, in pixels of it."""
+        view = self.page.locator("canvas.view").nth(pane)
+        box = view.bounding_box()
+        left, top, wide, high = map(float, view.get_attribute("data-view").split())
+        return box["x"] + left + x * wide, box["y"] + top + y * high
+
+    def draw(self, points, pane: int = 0) -> None:
+        """Draw a line through places of the picture."""
+        self.page.mouse.move(*self.spot(*points[0], pane))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.spot(*point, pane), steps=4)
+        self.page.mouse.up()
