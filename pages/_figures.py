@@ -49,6 +49,7 @@ def timeline(records: list[VersionRecord], chosen: int | None, dark: bool) -> go
     for place_, record in zip(places, records, strict=True):
         if record.note:
             figure.add_annotation(x=place_, y=record.entries, text=_plain(record.note[:28]), showarrow=True, arrowhead=0, ax=0, ay=-26,
+                                  xanchor="left" if place_ < len(records) / 4 else "right" if place_ > 3 * len(records) / 4 else "center",
                                   font={"size": 12}, bgcolor=edge, bordercolor="#94a3b8", borderpad=2)
         if record.seq == chosen:
             ring = {"size": dot + 8, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": "#0891b2"}}

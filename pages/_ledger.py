@@ -73,7 +73,7 @@ def gallery_of(overview: Overview, group: str, row: Row) -> np.ndarray:
 def version_rows(records: list[VersionRecord]) -> list[dict[str, Any]]:
     """Return the versions for a table, the newest first."""
     return [{"#": number, "label": record.note, "what": VERBS.get(record.verb, record.verb), "examples": record.entries,
-             "author": record.author or "engine", "time": when(record.time), "version": record.version[:12]}
+             "author": record.author or "engine", "time": when(record.time), "version": record.version[:8]}
             for number, record in reversed(list(enumerate(records, 1)))]
 
 

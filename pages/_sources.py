@@ -66,7 +66,8 @@ def _effect(desk: Desk, project: Project) -> None:
         return
     at = desk.crosshair(record)  # of a volume the slice that is looked at, never the whole
     box = None if at is None else ((at[0], at[0] + 1), *((0, n) for n in record.spatial_shape[1:]))
-    prediction = project.predict(record.id, box=box)
+    with st.spinner("Predicting with the sources that are on"):
+        prediction = project.predict(record.id, box=box)
     picture = overlay(project.read_sample(record.id), prediction, at and at[0])
     st.html(f'<img class="effect" src="{_url(picture)}" alt="The prediction with the sources that are on">')
     st.html(_shares(project, prediction))
