@@ -8,6 +8,8 @@ import pytest
 
 from pages import _exports, _state
 from pages._shelf import home as folder
+from parmesan_engine.gestures import Stroke
+from tests.helpers import TASK, VALUES, sample
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def press(at, start):
     return next(button for button in at.button if button.label.startswith(start)).click().run()
 
 
-def finished(at, name):
+def finished(at):
     for job in _state.jobs().active():
         job.wait(60)
     return at.run()
@@ -34,7 +36,7 @@ def test_a_zip_is_made_listed_and_deleted(export_page, picture):
     assert not at.exception and box(at, "Label images").value and not box(at, "COCO").value
     for kind in ("COCO", "Table of objects"):
         box(at, kind).check()
-    at = finished(press(at.run(), "Export 1 sample"), name)
+    at = finished(press(at.run(), "Export 1 sample"))
     assert not at.exception and len(at.success) == 1 and project.version[:8] in at.success[0].value
     (one,) = _exports.saved(folder(), name)
     with zipfile.ZipFile(one.path) as packed:
@@ -85,6 +87,24 @@ def test_a_new_project_says_what_to_do_first(at, picture):
     at.session_state["desk"].jumps += 1
     at = at.run().switch_page("export.py").run()
     assert not at.exception and "nothing to export yet" in at.info[0].value
+
+
+@pytest.mark.parametrize("dims, task, kinds", [
+    (1, TASK, ["Label images", "Probabilities", "Conflict and novelty", "Painted examples", "Table of objects", "Table of regions"]),
+    (2, VALUES, ["Value images", "Conflict and novelty", "Table of regions"])])  # fmt: skip
+def test_only_what_the_project_can_give_is_offered(at, dims, task, kinds):
+    name = _state.shelf().create(f"offer-{dims}-{task.kind}", task)
+    project = _state.shelf().project(name)
+    record = project.add_sample(sample(dims))
+    kind, points = ("interval", ((3, 0), (9, 0))) if dims == 1 else ("point", ((5, 5),))
+    project.annotate(record.id, [Stroke(kind, points, radius=2, **({"label": 1} if task.classes else {"value": 5.0}))])
+    at.run()
+    at.session_state["desk"].project = name
+    at.session_state["desk"].jumps += 1
+    at = at.run().switch_page("export.py").run()
+    assert not at.exception and [one.label.split(":")[0] for one in at.checkbox] == kinds and at.checkbox[0].value
+    at = finished(press(at, "Export 1 sample"))
+    assert not at.exception and len(at.success) == 1
 
 
 def test_rows_count_examples(picture):
