@@ -134,7 +134,8 @@ def _shares(project: Project, fractions: tuple[float, ...]) -> list[dict[str, An
     """Return the classes of a bar, in their own order, then what is unknown; values have no colours of their own."""
     names = [*project.task.classes, "unknown"] if project.task.kind == "segmentation" else ["known", "unknown"]
     colors = [css(color) for color in project.task.colors] if project.task.kind == "segmentation" else ["#94a3b8"]
-    fractions = (*fractions[:-1], *[0.0] * (len(names) - len(fractions)), fractions[-1])  # classes that came after it was found
+    known = fractions[:-1][: len(names) - 1]  # classes may have come, or been undone, since it was found
+    fractions = (*known, *[0.0] * (len(names) - 1 - len(known)), fractions[-1])
     return [{"name": name, "share": round(share, 4), "color": color}
             for name, share, color in zip(names, fractions, [*colors, ""], strict=True) if share >= LEAST_SHARE]
 

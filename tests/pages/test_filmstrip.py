@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pages import _state
-from pages._film import PAGE, Strip, film, take_picks
+from pages._film import PAGE, Strip, _shares, film, take_picks
 from parmesan_engine.project.verified import verified
 from parmesan_engine.types import Sample
 from tests.pages.component import component, log, send
@@ -36,6 +36,23 @@ def test_the_strip_shows_samples_states_and_shares(page, picture):
     assert card["state"] == "labelled" and card["picture"].startswith("data:image/webp;base64,") and card["fresh"]
     assert {part["name"] for part in card["shares"]} <= {"dark", "bright", "unknown"}
     assert sum(part["share"] for part in card["shares"]) == pytest.approx(1, abs=0.01) and 0 <= card["doubt"] <= 1
+
+
+def test_classes_that_come_and_go_leave_the_strip_standing(page, picture):
+    project = picture[1]
+    project.add_class("edge", (1, 2, 3))
+    page.run()
+    assert not page.exception and shown(page)["samples"][0]["shares"]
+    page.session_state["filmstrip"].paused = True
+    project.undo()
+    page.run()
+    assert not page.exception and {part["name"] for part in shown(page)["samples"][0]["shares"]} <= {"dark", "bright", "unknown"}
+
+
+def test_shares_found_under_other_classes_can_still_be_drawn(picture):
+    project = picture[1]
+    assert [part["name"] for part in _shares(project, (0.2, 0.3, 0.4, 0.1))] == ["dark", "bright", "unknown"], "one class was undone since"
+    assert [part["name"] for part in _shares(project, (0.5, 0.5))] == ["dark", "unknown"], "one class came since"
 
 
 def test_a_click_shows_another_sample_once(page, picture):
