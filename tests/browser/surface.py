@@ -52,8 +52,8 @@ class Surface:
     def upload(self, files, into: str = "Add samples") -> None:
         """Put files into one of the sidebar's drop zones. files: as Playwright takes them."""
         zone = self.page.get_by_test_id("stExpander").filter(has=self.page.get_by_text(into, exact=True))
-        if not zone.locator("input[type=file]").count():
-            zone.get_by_text(into, exact=True).first.click()
+        if zone.locator("details").get_attribute("open") is None:
+            zone.locator("summary").click()
         zone.locator("input[type=file]").set_input_files(files)
 
     def open(self, title: str, name: str) -> dict[str, str]:
