@@ -136,8 +136,8 @@ def _fractions(project: Project, record: SampleRecord | None, prediction: Predic
                 "fractionsTitle": "Whole sample", "fractionsNote": middle}
     unit = {1: "samples", 3: "voxels"}.get(prediction.labels.ndim, "pixels")
     counts = np.bincount(prediction.labels.ravel() + 1, minlength=len(project.task.classes) + 1) / prediction.labels.size
-    shares = [{"name": name, "share": round(float(counts[i + 1]), 5), "color": css(color)}
-              for i, (name, color) in enumerate(zip(project.task.classes, project.task.colors, strict=True))]
+    shares = [{"name": project.task.classes[i], "share": round(float(counts[i + 1]), 5), "color": css(project.task.colors[i])}
+              for i in project.class_view()["order"]]
     if counts[0] > 0:
         shares.append({"name": "unknown", "share": round(float(counts[0]), 5), "color": ""})
     return {"fractions": shares, "fractionsTitle": "Whole sample", "fractionsNote": f"{math.prod(record.spatial_shape):,} {unit}"}
