@@ -276,6 +276,7 @@ class Studio extends Stage {
     this.dirty = null;
     if (!header) return;
     const { color: ink, backgroundColor: paper } = getComputedStyle(this.root), ground = getComputedStyle(this.root.querySelector(".stage")).backgroundColor;
+    this.root.style.colorScheme = light(paper) ? "light" : "dark"; // sliders and fields of the browser follow the theme
     for (const pane of panes) if (!pane.box.hidden) pane.draw({ ground, ink, paper, layer: this.layer, opacity: state.opacity, strokes: state.strokes, ...this.display.lanes() });
     this.chrome.zoomed();
     this.tag();

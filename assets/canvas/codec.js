@@ -22,6 +22,7 @@ function fingerprint(bytes) { // FNV-1a: lets a test, or a person, see whether t
 
 const rgba = (r, g, b, a) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
 const css = ([r, g, b], alpha = 1) => `rgb(${r} ${g} ${b} / ${alpha})`;
+const light = (color) => { const [r, g, b] = color.match(/[\d.]+/g) || [255, 255, 255]; return 0.299 * r + 0.587 * g + 0.114 * b > 128; };
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const tenth = (value) => Math.round(value * 10) / 10;
 

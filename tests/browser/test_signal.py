@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from parmesan_engine.gestures import Stroke
+from parmesan_engine.project import Project
+from parmesan_engine.types import Sample, TaskSpec
+
 
 @pytest.fixture
 def signal(surface):
@@ -35,22 +39,27 @@ def test_the_readout_says_time_and_value(signal):
     expect(signal.root.locator("[data-out=where]")).to_contain_text(" s  ·")
 
 
-def test_many_channels_are_stacked_and_one_can_be_alone(signal, tmp_path):
-    rng = np.random.default_rng(0)
-    np.savetxt(tmp_path / "leads.csv", np.cumsum(rng.normal(size=(3000, 6)), axis=0), delimiter=",", fmt="%.4f")
-    page = signal.page
-    page.get_by_test_id("stPopoverButton").locator("visible=true").click()
-    page.get_by_label("Project name").fill("leads")
-    page.get_by_role("button", name="Create").click()
-    signal.upload(tmp_path / "leads.csv")
-    signal.wait(lambda facts: facts["project"] == "leads" and facts["dims"] == "1")
+@pytest.fixture
+def leads(server, home):
+    """A project with a signal of six channels."""
+    task = TaskSpec("segmentation", ("quiet", "beat"), ((0, 114, 178), (230, 159, 0)))
+    array = np.cumsum(np.random.default_rng(0).normal(size=(6, 3000)), axis=1).astype(np.float32)
+    with Project.create(home / "leads", name="leads", task=task) as project:
+        sample = project.add_sample(Sample(array, "leads", (0.002,), "s", channel_names=tuple("ABCDEF")))
+        for label in (0, 1):
+            project.annotate(sample.id, [Stroke("interval", [(100 + 500 * label, 0), (180 + 500 * label, 0)], label=label)])
+
+
+def test_many_channels_are_stacked_and_one_can_be_alone(leads, surface):
+    signal, page = surface, surface.page
+    signal.open("leads", "leads")
     signal.click(0.5, 0.4, button="middle")
     page.keyboard.press("w")
     chips = signal.root.locator(".channels button")
-    expect(chips).to_have_text(["All", "1", "2", "3", "4", "5", "6"])
+    expect(chips).to_have_text(["All", *"ABCDEF"])
     chips.nth(3).click()
     page.mouse.move(*signal.place(0.3, 0.2))
-    expect(signal.root.locator("[data-out=where]")).to_contain_text("·  3 ")
+    expect(signal.root.locator("[data-out=where]")).to_contain_text("·  C ")
     gain = signal.root.locator("[data-input=gain]")
     signal.drag((0.3, 0.6), (0.3, 0.4))
     assert float(gain.input_value()) > 1
