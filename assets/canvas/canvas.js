@@ -49,7 +49,6 @@ class Studio extends Stage {
     try { localStorage.setItem(name, JSON.stringify(value)); } catch { /* private mode: choices then last as long as the page */ }
   }
 
-
   // ---- what the panes need
   get locked() { return !this.header || Boolean(this.header.past) || (this.header.task.kind === "segmentation" && !this.header.task.classes.length); }
   get offered() { const task = this.header?.task; return task?.classes.length ? task.order : []; } // class ids in the order of the palette
@@ -76,11 +75,13 @@ class Studio extends Stage {
   aim(pane, point) {
     const at = pane.place(point);
     this.marks = [{ at, main: true, color: [255, 255, 255] }];
+    this.aiming = true;
     this.move(at);
     this.redraw();
   }
   inspect(pane, point) {
     this.aim(pane, point);
+    this.aiming = false;
     const { at } = this.marks[0], [x, y] = pane.point(at);
     this.send({ kind: "inspect", at: [x, y], ...(pane.axis === null ? {} : { axis: pane.axis, index: at[pane.axis] }) });
   }
@@ -193,6 +194,7 @@ class Studio extends Stage {
   }
   commit(header, fresh) {
     const moved = this.header?.sample !== header.sample || this.header?.project !== header.project, at = this.crosshair(header);
+    const led = this.header?.volume?.led !== header.volume?.led;
     if (moved) this.keepViews();
     this.at = at;
     this.header = header;
@@ -204,7 +206,8 @@ class Studio extends Stage {
     this.have = Object.fromEntries(Object.entries({ image: header.image, ...header.maps }).filter(([, part]) => part && !part.address).map(([name, part]) => [name, part.id]));
     if (header.client === this.client) this.acknowledge(header.acked);
     if (!header.viewed || header.viewed.client !== this.client || header.viewed.n >= (this.viewed || 0)) { this.looking = false; this.wanted = {}; }
-    this.marks = header.marks;
+    if (moved || led) this.aiming = false;
+    if (!this.aiming) this.marks = header.marks; // a mark that is still being moved is the hand's
     if (moved) this.pointed = null;
     for (const pane of this.panes) this.hover(pane, this.pointed?.pane === pane ? this.pointed.point : null); // the class under a pointer that stays still
     this.settle();

@@ -15,7 +15,7 @@ const SHORTCUTS = [
   ["Ctrl wheel   + −", "zoom around the pointer"], ["PgUp PgDn", "slice of the view under the pointer; pages of a signal"], ["M", "one slice large, alone, all alike"],
   ["C", "crosshair on, off"], [",  .", "time point before, after"], ["Space drag", "pan, also in the middle of a stroke"],
   ["Middle drag", "pan; two fingers pan and zoom"], ["F   Alt 1", "fit, 100 %"], ["X", "next layer"], ["S", "painted examples on, off"],
-  ["Enter", "close the polygon"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"],
+  ["Arrows", "move the mark; with Shift ten pixels"], ["Enter", "why at the mark; closes a polygon"], ["T", "one dab at the mark"], ["Backspace", "last corner back"], ["Esc", "drop the drawing"],
 ];
 
 const element = (tag, text = "", properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
@@ -76,13 +76,23 @@ class Chrome {
     if (/^[1-9]$/.test(key) && studio.offered[key - 1] !== undefined) { studio.set({ label: studio.offered[key - 1] }); return true; }
     if (key === "[" || key === "]") { studio.set({ size: nextSize(studio.state.size, key === "]" ? 1 : -1) }); return true; }
     if (key === "x") { const all = studio.layers; studio.set({ layer: all[(all.indexOf(studio.layer) + 1) % all.length] }); return true; }
-    if (key === "Enter" && from.classList?.contains("view")) { studio.hand.close(); return true; }
+    if (from.classList?.contains("view") && this.byKeys(key, event.shiftKey ? 10 : 1)) return true;
     if (key === "Backspace") { studio.hand.back(); return true; }
     if (key === "Escape") { this.help(false); studio.hand.cancel(); return true; }
     const verbs = { f: "fit", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", s: "strokes", "?": "help", PageUp: "sliceUp", PageDown: "sliceDown",
       g: "next", d: "ball", m: "layout", c: "cross", ",": "earlier", ".": "later" };
     if (key in verbs) { studio.run(verbs[key]); return true; }
     return false;
+  }
+  byKeys(key, far) { // without a pointer: a mark that moves, asks and paints
+    const { studio } = this, step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[key];
+    if (!studio.header) return false;
+    if (step) studio.nudge(...step);
+    else if (key === "Enter" && studio.hand.path) studio.hand.close();
+    else if (key === "Enter" && studio.marks.length) studio.inspect(studio.pane, studio.pane.point(studio.marks[0].at));
+    else if (key === "t") studio.dab();
+    else return false;
+    return true;
   }
   help(open) {
     const sheet = this.root.querySelector(".sheet");

@@ -54,6 +54,16 @@ class Stage {
     this.lay();
     for (const pane of this.panes) pane.refresh();
   }
+  nudge(dx, dy) { // the mark, and with it the crosshair, under the arrow keys
+    const { pane } = this, mark = this.marks.find((one) => pane.holds(one.at)), centre = [pane.surface.width >> 1, pane.surface.height >> 1];
+    const [x, y] = mark ? pane.point(mark.at) : this.at ? pane.point(this.at) : centre;
+    this.aim(pane, [x + dx + 0.5, y + dy + 0.5]);
+  }
+  dab() { // one touch of brush or eraser at the mark, for hands that use no pointer
+    const { pane, state } = this, mark = this.marks.find((one) => pane.holds(one.at));
+    if (!mark || this.locked) return;
+    this.finish(pane, state.tool === "eraser" ? "eraser" : "point", [pane.point(mark.at).map((value) => value + 0.5)]);
+  }
   hold(space) { for (const pane of this.panes) pane.hand.hold(space); }
   go(axis, index) { const at = this.at.slice(); at[axis] = index; this.move(at); }
   move(at) { // the crosshair: every pane shows its slice through it

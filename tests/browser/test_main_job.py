@@ -76,6 +76,24 @@ def test_every_tool_draws(surface):
     surface.settled()
 
 
+def test_painting_and_asking_without_a_pointer(surface):
+    page, before = surface.page, surface.facts()
+    page.locator("canvas.view").focus()
+    page.keyboard.press("3")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("t")
+    assert surface.settled()["painted"] != before["painted"]
+    page.keyboard.press("Enter")
+    surface.settled()
+    expect(surface.why).to_have_attribute("data-state", "explained")
+    width, height = 384, 384
+    expect(surface.why).to_contain_text(f"x {width // 2 - 30}, y {height // 2 - 1}")
+    page.keyboard.press("z")
+    assert surface.settled()["version"] == before["version"]
+
+
 def test_history_slider_shows_the_past_read_only(surface):
     now = surface.facts()
     slider = surface.root.locator("[data-input=version]")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.types import Sample
 from tests.pages.component import codes, component, log, packet, send
 
@@ -184,3 +185,10 @@ def test_time_points_share_a_slider_and_the_list_follows(page, picture):
     assert packet(page)[0]["sample"] == frames[2] and not page.exception
     send(page, "canvas", view={**wish, "n": 2, "sample": frames[2], "frame": picture[2]})
     assert packet(page)[0]["sample"] == frames[2], "a sample that is no time point of this recording"
+
+
+def test_the_palette_follows_the_view_of_the_classes(page, picture):
+    set_class_view(picture[1], order=[1, 0], locked=[0], hidden=[1])
+    page.run()
+    task = packet(page)[0]["task"]
+    assert (task["order"], task["locked"], task["hidden"]) == ([1, 0], [0], [1])
