@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import streamlit as st
 
 from pages import _state
 from pages._desk import Desk
-from pages._figures import COLORINGS, entry_chart
+from pages._figures import COLORINGS, entry_chart, groups_of
 from pages._panel import label_name, place
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
@@ -24,11 +25,16 @@ def explorer(desk: Desk, project: Project, overview: Overview) -> None:
         st.caption("The memory is empty: paint on the Annotate page.")
         return
     found = _state.entry_map(desk.project, project.version, project.metric_state()["id"])
+    there = np.isin(found.ids, overview.ids)  # others may have painted or erased since the overview was taken
+    found = replace(found, ids=found.ids[there], points=found.points[there])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html("Colour by", width="content")
         by = st.segmented_control("Colour by", COLORINGS, default="Class", key="map-by", label_visibility="collapsed") or "Class"
-    at = np.searchsorted(overview.ids, found.ids)
-    rows = _part(overview, at)
+        rows = _part(overview, np.searchsorted(overview.ids, found.ids))
+        with st.popover("Choose…", icon=":material/select_all:", help="All points of one colour, without drawing around them"):
+            for number, group in enumerate(groups_of(project, rows, by)):
+                st.button(f"{group.name} ({group.mask.sum():,})", key=f"map-group-{by}-{number}", width="stretch",
+                          on_click=_state.put, args=(_PICKED, (desk.project, found.ids[group.mask].tolist())))
     picked = np.isin(found.ids, _picked(desk.project))
     shown = _shown(found.ids, picked)
     table = f"map-rows-{desk.project}-{hashlib.sha256(shown.tobytes()).hexdigest()[:12]}"

@@ -72,6 +72,8 @@ def groups_of(project: Project, rows: Overview, by: str) -> list[Group]:
     column = getattr(rows, COLUMNS[by]).astype(np.int64)
     codes, counts = np.unique(column, return_counts=True)
     codes = codes[np.argsort(-counts, kind="stable")]
+    if by == "Class" and project.task.kind == "regression":
+        return [Group("all values", OTHERS, np.ones(len(column), bool))]
     if by == "Class":
         return [Group(label_name(project, code), css(project.task.colors[code]), column == code) for code in codes.tolist()]
     samples = {record.id: record.name for record in project.samples()}
@@ -88,8 +90,7 @@ def entry_chart(project: Project, found: EntryMap, rows: Overview, by: str, pick
     """Return the map. rows: of the entries of the map, in its order; picked, ringed: (n,) masks of chosen points and of rings."""
     figure, texts = go.Figure(), _texts(project, rows)
     values = by == "Class" and project.task.kind == "regression"
-    groups = [Group("", "", np.ones(len(found.ids), bool))] if values else groups_of(project, rows, by)
-    for group in groups:
+    for group in groups_of(project, rows, by):
         at = np.flatnonzero(group.mask)
         marker = {"size": 7, "line": {"width": 0.5, "color": "#14181d" if dark else "#ffffff"}}
         marker |= {"color": rows.label[at], "colorscale": "Viridis", "showscale": True} if values else {"color": group.color}

@@ -56,7 +56,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         return
     verbs: dict[str, Callable[[], Any]] = {
         "remove": lambda: _state.put("receipt", project.forget(**what, purge=False, by=desk.author)),
-        "unlearn": lambda: _state.put("receipt", project.forget(**what, purge=True, by=desk.author)),
+        "unlearn": lambda: _unlearn(desk, project, what),
         "restore": lambda: project.restore(what, author=desk.author),
         "switch": lambda: switch(project, *what, author=desk.author),
         "tag": lambda: tag(project, *what),
@@ -70,6 +70,11 @@ def _carry_out(desk: Desk, project: Project) -> None:
         verbs[verb]()
     except ParmesanError as error:
         desk.error = error
+
+
+def _unlearn(desk: Desk, project: Project, what: dict[str, Any]) -> None:
+    _state.put("receipt", project.forget(**what, purge=True, by=desk.author))
+    _state.entry_map.clear()  # older maps hold points of what was unlearned
 
 
 def _branch(desk: Desk, version: int, name: str) -> None:

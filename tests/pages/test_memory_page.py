@@ -6,6 +6,7 @@ import pytest
 from pages import _explorer, _figures, _ledger, _sources, _state
 from parmesan_engine import render
 from parmesan_engine.gestures import Stroke
+from parmesan_engine.project import Project
 from parmesan_engine.project.mapping import map_entries
 from parmesan_engine.types import Prediction, Sample, TaskSpec
 
@@ -138,8 +139,7 @@ def test_points_show_their_pictures_and_rows_ring_their_stroke(memory_page, pict
     project = picture[1]
     section(memory_page, "Map")
     ids = project.memory.select(gesture="first-1")
-    memory_page.session_state["entry-map-picked"] = (picture[0], ids.tolist())
-    memory_page.run()
+    press(memory_page, f"bright ({len(ids)})")
     assert f"<b>{len(ids)} chosen</b>" in texts(memory_page) and len(memory_page.dataframe[0].value) == min(len(ids), _explorer.PICTURES)
     assert set(memory_page.dataframe[0].value["Label"]) == {"bright"}
     press(memory_page, "Remove")
@@ -218,3 +218,16 @@ def test_the_effect_is_drawn_for_every_kind_of_sample(shape, kind):
     assert drawn.dtype == np.uint8 and drawn.shape == ((*at, 3) if len(shape) > 1 else (_sources.SIGNAL_HEIGHT, 400, 3))
     plain = render.to_rgb(one, 0, depth, height=_sources.SIGNAL_HEIGHT).astype(int)
     assert (drawn.astype(int) != plain).any() and np.abs(drawn - plain).max() <= 128
+
+
+def test_values_are_coloured_by_their_size(tmp_path):
+    with Project.create(tmp_path / "p", name="depth", task=TaskSpec("regression", unit="m")) as project:
+        array = np.random.default_rng(0).integers(0, 255, (1, 24, 24)).astype(np.uint8)
+        sample = project.add_sample(Sample(array, "one"))
+        for y, value in ((3, 2.5), (20, 7)):
+            project.annotate(sample.id, [Stroke("brush", [(3, y), (20, y)], radius=1, value=value)])
+        found, overview = map_entries(project), project.memory.columns()
+        none = np.zeros(len(found.ids), bool)
+        figure = _figures.entry_chart(project, found, overview, "Class", ~none, none, dark=True)
+        assert len(figure.data) == 1 and sorted(set(figure.data[0].marker.color)) == [2.5, 7]
+        assert len(_figures.groups_of(project, overview, "Class")) == 1
