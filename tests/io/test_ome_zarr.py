@@ -2,15 +2,18 @@
 
 import gzip
 import json
+import shutil
 import tracemalloc
 
 import numpy as np
 import pytest
 import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, GzipCodec, TransposeCodec, ZstdCodec
 
 from parmesan_engine import io
-from parmesan_engine.errors import FormatError, LimitError, ShapeError
+from parmesan_engine.errors import FormatError, LimitError, ParmesanError, ShapeError
 from parmesan_engine.io.reading import read_label_array
 
 UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "nanometer"}
@@ -145,3 +148,27 @@ def test_damaged_and_other_folders(tmp_path, volume):
         io.read(tmp_path / "b.zarr")
     with pytest.raises(ShapeError, match="axes out of"):
         io.read(image(tmp_path / "c.zarr", [volume], ["angle", "y", "x"]))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_folders_give_a_sample_or_our_error(tmp_path, volume, data):
+    """Change some characters of a description, or bytes of a chunk: nothing but our errors may come out."""
+    version = data.draw(st.sampled_from([2, 3]))
+    path = tmp_path / f"good{version}.zarr"
+    if not path.exists():
+        image(path, [volume], "zyx", version)
+    shutil.rmtree(tmp_path / "bad.zarr", ignore_errors=True)
+    shutil.copytree(path, tmp_path / "bad.zarr")
+    file = data.draw(st.sampled_from(sorted(one for one in (tmp_path / "bad.zarr").rglob("*") if one.is_file())))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, max(len(content) - 1, 0)))
+        other = data.draw(st.sampled_from([b"", b"9", b"-", b"null", b"[]", b'"a"', b"9999999999"]))
+        content[at : at + data.draw(st.integers(0, 4))] = other
+    file.write_bytes(bytes(content))
+    try:
+        sample = io.read(tmp_path / "bad.zarr", max_bytes=2**24)
+    except ParmesanError:
+        return
+    assert np.isfinite(sample.array).all() and 4 * sample.array.size <= 2**24
