@@ -55,8 +55,8 @@ def _table(project: str, records: list[VersionRecord]) -> None:
     st.dataframe(
         _ledger.version_rows(records), hide_index=True, key=key, selection_mode="single-row", height=300,
         on_select=lambda: _take_row(project, key, seqs),
-        column_config={"#": st.column_config.NumberColumn(width=40), "label": st.column_config.TextColumn(width=150),
-                       "examples": st.column_config.NumberColumn(width=80)})
+        column_config={"#": st.column_config.NumberColumn(width=40), "label": st.column_config.TextColumn(width=120),
+                       "what": st.column_config.TextColumn(width=75), "examples": st.column_config.NumberColumn(width=70)})
 
 
 def _chosen(desk: Desk, project: Project, record: VersionRecord | None, records: list[VersionRecord]) -> None:
