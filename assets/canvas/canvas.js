@@ -185,6 +185,7 @@ class Studio extends Stage {
     if (this.loading !== token) return; // a newer packet came; it holds all that this one held
     if ((this.panes.length > 1) === Boolean(at) && header.dims > 1) // what this packet points to, so that picture and maps change together
       await Promise.all(this.panes.filter((pane) => !pane.box.hidden).flatMap((pane) => Object.values(pane.addresses(header, at))).map((address) => this.planes.get(address)));
+    while (this.hand.drawing && this.loading === token) await new Promise((done) => setTimeout(done, 15)); // nothing changes under a moving pen
     if (this.loading === token) this.commit(header, fresh);
   }
   crosshair(header) { // the hand holds it, unless another sample is shown or somebody leads elsewhere
