@@ -51,7 +51,7 @@ def _annotate(app: Studio, browser: Any, file: Path) -> dict[str, Any]:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(app.address)
     choose_project(page, NAME)
-    path = page.get_by_label("or a path on this machine")
+    path = page.get_by_role("textbox", name="or a path on this machine").first
     path.wait_for()
     memory = [app.mb()]
     start = time.perf_counter()

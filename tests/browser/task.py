@@ -45,7 +45,7 @@ class Task:
         expect(self.page.get_by_text("Add a first sample")).to_be_visible()
 
     def _add_sample(self, path) -> None:
-        box = self.page.get_by_label("or a path on this machine").first
+        box = self.page.get_by_role("textbox", name="or a path on this machine").first
         box.fill(str(path))
         box.press("Enter")
         self.surface.wait(lambda facts: facts.get("project") == self.folder.name and facts.get("sample"))
