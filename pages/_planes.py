@@ -4,7 +4,8 @@
     /api/TOKEN/PROJECT/SAMPLE/MAP/STATE/AXIS/INDEX       zlib of one uint8 code per pixel
 
 The address names all that the answer depends on, so browsers keep it. Streamlit guards none of these routes: the token, which
-nobody can guess, says whose session asks. A map of a state that has passed is gone (410); the canvas knows the next one soon.
+nobody can guess, says whose session asks. A map of a state that has passed is empty (204: no error, for the canvas knows the next
+state soon).
 """
 
 import logging
@@ -104,10 +105,10 @@ def answer(project_of: Callable[[str], Project], token: str, project: str, sampl
             blob, kind = _picture(opened, record, Look.parse(state, record.channels), plane)
             return Response(blob, media_type=kind, headers=KEEP)
         if map_states(desk, opened, record).get(what) != state:
-            return _nothing(410)
+            return _nothing(204)
         blob = draw_map(desk, opened, record, what, plane)
         if map_states(desk, opened, record).get(what) != state:  # somebody painted meanwhile
-            return _nothing(410)
+            return _nothing(204)
         return Response(blob, media_type="application/octet-stream", headers=KEEP)
     except (UnknownNameError, FormatError):
         return _nothing(404)

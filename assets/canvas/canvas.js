@@ -186,7 +186,7 @@ class Studio extends Stage {
     if ((this.panes.length > 1) === Boolean(at) && header.dims > 1) // what this packet points to, so that picture and maps change together
       await Promise.all(this.panes.filter((pane) => !pane.box.hidden).flatMap((pane) => Object.values(pane.addresses(header, at))).map((address) => this.planes.get(address)));
     while (this.hand.drawing && this.loading === token) await new Promise((done) => setTimeout(done, 15)); // nothing changes under a moving pen
-    if (this.loading === token) this.commit(header, fresh);
+    if (this.loading === token) { this.commit(header, fresh); this.planes.retire(header.maps); }
   }
   crosshair(header) { // the hand holds it, unless another sample is shown or somebody leads elsewhere
     if (!header.volume) return null;
@@ -264,9 +264,8 @@ class Studio extends Stage {
     else if (signal !== this.wasSignal && this.state.tool === "brush" && signal) this.state.tool = "interval";
     this.wasSignal = signal;
     if (!this.offered.includes(this.state.label)) this.state.label = this.offered[0] ?? 0;
-    const empty = this.chrome.out("empty");
-    empty.textContent = this.header.message || "";
-    empty.hidden = !this.header.message;
+    const empty = this.chrome.out("empty"), message = this.header.message || "";
+    Object.assign(empty, { textContent: message, hidden: !message });
   }
   report() { // what tests, and people with developer tools, read
     const { dataset } = this.root, { header, surface } = this;

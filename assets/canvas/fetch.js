@@ -17,7 +17,7 @@ class Planes {
   peek(address) { return this.kept.get(address)?.value; }
   async load(address) {
     const response = await fetch(new URL(address, document.baseURI));
-    if (response.status === 410) return null;
+    if (response.status === 204) return null;
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const body = await response.blob();
     return body.type.startsWith("image/") ? createImageBitmap(body) : inflate(body);
@@ -32,6 +32,10 @@ class Planes {
       this.drop(old);
     }
     return value;
+  }
+  retire(parts) { // maps of states that have passed will not be asked for again; pictures stay
+    const now = Object.values(parts).filter((part) => part?.address).map((part) => part.address);
+    for (const [address, entry] of this.kept) if (entry.value !== undefined && !address.includes("/picture/") && !now.some((start) => address.startsWith(start))) this.drop(address);
   }
   drop(address) {
     this.bytes -= this.kept.get(address)?.bytes ?? 0;

@@ -70,9 +70,9 @@ def test_a_state_that_has_passed_is_gone(desk):
         after = map_states(desk, project, record)
         assert after["painted"] != before["painted"] and after["prediction"] != before["prediction"]
         for name in ("painted", "prediction"):
-            assert ask(desk, name, before[name]).status_code == 410
+            assert ask(desk, name, before[name]).status_code == 204
             assert ask(desk, name, after[name]).status_code == 200
-        assert ask(desk, "novelty", after["prediction"]).status_code == 410, "a layer that nobody looks at"
+        assert ask(desk, "novelty", after["prediction"]).status_code == 204, "a layer that nobody looks at"
     finally:
         project.undo()
 
