@@ -121,7 +121,7 @@ def _status(desk: Desk, project: Project, prediction: Prediction | None) -> dict
         took = f"{desk.milliseconds:.0f} ms" if desk.milliseconds < 1000 else f"{desk.milliseconds / 1000:.1f} s"
         status.append({"strong": took, "text": "engine"})
         if desk.changed:
-            status.append({"strong": f"{desk.changed:,}", "text": "pixels looked at again"})
+            status.append({"strong": f"{desk.changed:,}", "text": "places voted again"})
     refit = None
     if prediction is not None and metric["fitted_on"]:
         new = metric["entries_now"] - metric["entries_then"]
