@@ -3,6 +3,8 @@
 Strokes follow the known labels, as a person follows what is in the picture: short lines in the middle of things.
 """
 
+import math
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -54,6 +56,8 @@ class Task:
         """Draw strokes with the mouse, each with the class key that a person would press."""
         for stroke in strokes:
             self.page.keyboard.press(str(stroke.label + 1))
+            if stroke.kind == "brush":
+                self.surface.root.locator("[data-input=size]").fill(str(round(100 * math.log(max(2 * stroke.radius, 1), 128))))
             self.surface.draw(stroke.points)
         return self.surface.settled()
 
