@@ -5,6 +5,7 @@ multipage mode, which runs `pages/x.py` without the shell; beside this launcher 
 """
 
 import asyncio
+import ctypes
 import gc
 from contextlib import asynccontextmanager, suppress
 
@@ -20,10 +21,15 @@ COLLECT_SECONDS = 30
 
 
 async def _collect() -> None:
-    """Collect garbage now and then: Streamlit would do it after every script run, for 0.2 s with the GIL held."""
+    """Collect garbage now and then: Streamlit would do it after every script run, for 0.2 s with the GIL held.
+
+    Every script run is a thread, and glibc keeps what each thread freed for later: it is given back to the system here.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)  # glibc only
     while True:
         await asyncio.sleep(COLLECT_SECONDS)
         gc.collect()
+        await asyncio.to_thread(trim, 0)
 
 
 @asynccontextmanager
