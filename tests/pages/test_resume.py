@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -99,7 +100,8 @@ def answer(path_type: str, cookie: str) -> dict[str, str]:
         sent.append(message)
 
     scope = {"type": "http", "headers": [(b"cookie", cookie.encode())]}
-    asyncio.run(BrowserCookie(app)(scope, None, send))
+    with ThreadPoolExecutor(1) as beside:  # Playwright, where it ran before, leaves a loop in this thread
+        beside.submit(asyncio.run, BrowserCookie(app)(scope, None, send)).result()
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
