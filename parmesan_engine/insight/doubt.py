@@ -109,4 +109,4 @@ def _suggestion(predictor: Predictor, name: str, state: SampleState, node: int, 
     at = np.asarray(np.unravel_index(node, fine.grid)) * np.asarray(fine.stride)  # where its features were taken
     conflict, novelty = float(state.conflict[node]), float((state.nearest[node] / REACH).clamp(0, 1))
     return Suggestion(name, tuple(at.tolist()), NEVER_SEEN if novelty >= conflict else CONTRADICT, worth, conflict, novelty,
-                      state.queries[node])
+                      state.queries[node].clone())  # a view would keep the queries of the whole sample

@@ -59,6 +59,7 @@ class Survey:
         self.project = project
         self._standings: dict[str, Standing] = {}
         self._places: dict[str, Suggestion] = {}
+        self._encoded: set[str] = set()  # once is enough: a cache that is too small for all of them forgets some again
         self._examples: tuple[str, dict[str, int]] = ("", {})
         self._lock = threading.Lock()
 
@@ -91,11 +92,17 @@ class Survey:
         return self._examples[1] if version else {}
 
     def behind(self, ids: Sequence[str]) -> list[str]:
-        """Return those of the samples whose features are missing, or whose standing is not of the present version and metric."""
+        """Return those of the samples whose standing is not of the present version and metric.
+
+        While there is nothing to predict from: those whose features were never made. Features that the cache has let go are no
+        reason: they are made again when they are needed, and a cache that cannot hold all samples would never be done.
+        """
         now = self._now()
         with self._lock:
-            known = {i: (s.version, s.metric) for i, s in self._standings.items()}
-        return [i for i in ids if not self.project.features or not self.project.features.ready(i) or (now and known.get(i) != now)]
+            known, encoded = {i: (s.version, s.metric) for i, s in self._standings.items()}, set(self._encoded)
+        if now:
+            return [i for i in ids if known.get(i) != now]
+        return [i for i in ids if i not in encoded and not (self.project.features and self.project.features.ready(i))]
 
     def resting(self) -> bool:
         """Whether nobody has changed the memory for a moment."""
@@ -118,6 +125,8 @@ class Survey:
 
             try:
                 self.project.features.get(sample_id, progress=lambda part, step=step: step(0.6 * part))
+                with self._lock:
+                    self._encoded.add(sample_id)
                 if len(self.project):
                     snapshot = snapshot or self.project.snapshot()
                     overview = snapshot.overview(sample_id, progress=lambda part, step=step: step(0.6 + 0.4 * part))

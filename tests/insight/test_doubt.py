@@ -54,6 +54,7 @@ def test_suggestions_are_unlabelled_distinct_and_sorted():
     taken = {tuple(at) for at in memory.coordinates(memory.ids).tolist()}
     places = [one.at for one in found]
     assert len(set(places)) == len(places) == 6 and not taken & set(places)
+    assert all(one.key.untyped_storage().nbytes() == one.key.nbytes for one in found), "a view would keep the keys of all nodes"
     worth = [one.worth for one in found]
     assert worth == sorted(worth, reverse=True)
     assert [one.at for one in suggest(predictor, "sample", count=6)] == places

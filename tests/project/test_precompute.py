@@ -69,6 +69,20 @@ def test_without_examples_only_features_are_made(tmp_path):
         assert all(project.features.ready(i) for i in ids) and survey.behind(ids) == [] and survey.standing(ids[0]) is None
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_it_is_done_also_when_the_cache_cannot_hold_all_samples(tmp_path, monkeypatch, labelled):
+    monkeypatch.setattr(precompute, "QUIET_SECONDS", 0.0)
+    project, ids = new_project(tmp_path / "p", seeds=(0, 1, 2))
+    with project:
+        if labelled:
+            teach(project, ids[0])
+        project.features.ram = project.features.disk = 1
+        survey = Survey(project)
+        survey.run(ids, nothing)
+        assert not all(project.features.ready(i) for i in ids), "one pushes out the other"
+        assert survey.behind(ids) == []
+
+
 def test_strokes_go_on_while_a_sample_is_encoded(taught, monkeypatch):
     project, ids, survey = taught
     inside, go_on, encode = threading.Event(), threading.Event(), project.encoder.encode
