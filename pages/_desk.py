@@ -149,17 +149,17 @@ def _draw(desk: Desk, project: Project, op: dict[str, Any]) -> None:
         return
     if desk.seq is not None:
         raise VersionError("the present version of the memory", "a past one, which is read only", "go back to now, or restore it")
+    if not is_name(op.get("id")):
+        raise FormatError("an operation with an id of its own", repr(op.get("id"))[:40], "reload the page")
     start = time.perf_counter()
     if kind == "stroke":
         record = record_of(project, op.get("sample"))
-        if not is_name(op.get("id")):
-            raise FormatError("a stroke with an id of its own", repr(op.get("id"))[:40], "reload the page")
         stroke = Stroke.parse(op.get("stroke"))
         result = project.annotate(record.id, [stroke], author=desk.author, gesture_id=op["id"])
         desk.said = " ".join(result.notes)
     elif kind in ("undo", "redo", "next"):
         before = desk.sample
-        desk.said = go_next(desk, project) if kind == "next" else step(desk, project, kind, desk.author)
+        desk.said = go_next(desk, project) if kind == "next" else step(desk, project, kind, desk.author, op["id"])
         desk.jumps += desk.sample != before
     elif kind == "refit":
         project.refit()

@@ -5,6 +5,7 @@
 Exports lie beside the projects, not in them: unlearning leaves nothing in a project, and does not touch what was handed out.
 """
 
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ class Saved:
 
 
 def new_path(folder: Path, project: str) -> Path:
-    """Return where the next export of a project goes. folder: of the projects."""
-    return folder / "exports" / project / f"{project}-{time.strftime('%Y%m%d-%H%M%S')}.zip"
+    """Return where the next export of a project goes: two begun in the same second go to two files. folder: of the projects."""
+    return folder / "exports" / project / f"{project}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.zip"
 
 
 def saved(folder: Path, project: str) -> list[Saved]:

@@ -14,11 +14,16 @@ WHAT = {"add": "painting", "remove": "a removal", "modify": "a change of example
         "restore": "going back to a version", "merge": "a merge", "switch": "a switch of a source"}
 
 
-def step(view: View, project: Project, verb: str, author: str) -> str:
-    """Undo or redo the newest change, look at the sample it was on, and return what to say. Raises VersionError."""
+def step(view: View, project: Project, verb: str, author: str, gesture: str = "") -> str:
+    """Undo or redo the newest change, look at the sample it was on, and return what to say. Raises VersionError.
+
+    gesture: id of the wish; one that the history knows does nothing again. After a crash a browser repeats its last wishes.
+    """
     with project.lock:
         project.refresh()
-        delta = project.undo(author=author) if verb == "undo" else project.redo(author=author)
+        if gesture and any(record.gesture == gesture for record in project.history()):
+            return f"This {verb} was done before."
+        delta = (project.undo if verb == "undo" else project.redo)(author=author, gesture=gesture)
         records = {record.seq: record for record in project.history()}
     ids = np.concatenate([delta.added, delta.removed, delta.modified])
     ids = np.sort(ids)[:: max(1, len(ids) // WITNESSES)]

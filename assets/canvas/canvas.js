@@ -184,7 +184,7 @@ class Studio extends Stage {
     await Promise.all(Object.entries(parts).map(async ([name, part]) => { if (part && part.offset !== undefined) fresh[name] = await inflate(blob(part)); }));
     if (this.loading !== token) return; // a newer packet came; it holds all that this one held
     if ((this.panes.length > 1) === Boolean(at) && header.dims > 1) // what this packet points to, so that picture and maps change together
-      await Promise.all(this.panes.filter((pane) => !pane.box.hidden).flatMap((pane) => Object.values(pane.addresses(header, at))).map((address) => this.planes.get(address)));
+      await Promise.all(this.panes.filter((pane) => !pane.box.hidden).flatMap((pane) => Object.values(pane.addresses(header, at))).map((address) => this.planes.get(address).catch(() => {}))); // one that fails is asked for again by its pane
     while (this.hand.drawing && this.loading === token) await new Promise((done) => setTimeout(done, 15)); // nothing changes under a moving pen
     if (this.loading === token) { this.commit(header, fresh); this.planes.retire(header.maps); }
   }
@@ -227,7 +227,7 @@ class Studio extends Stage {
     if (left && !left.fitted) Object.assign(surface, left);
     else if (moved) surface.fit();
     pane.slide();
-    if (header.image?.address) { surface.lanes = null; if (moved) { surface.picture = null; pane.mapped = {}; } }
+    if (header.image?.address) { surface.lanes = null; if (moved) { surface.picture = null; pane.mapped = {}; if (pane.axis !== null) surface.maps = {}; } }
     if (fresh.image) surface.setSignal(new Uint16Array(fresh.image.buffer), header);
     if (pane.axis === null) {
       for (const name of Object.keys(surface.maps)) if (!header.maps[name]) delete surface.maps[name];

@@ -1,5 +1,5 @@
 /* What the hand does: pointer, pen, touch and keys become finished strokes, inspected pixels, zoom and pan. Knows nothing of the server.
- * host: {surface, tool, locked, redraw(), finish(kind, points), aim(point), inspect(point), adjust(dx, dy), scroll(steps), hover(point|null)} */
+ * host: {surface, tool, locked, redraw(), finish(kind, points), aim(point), unaim(), inspect(point), adjust(dx, dy), scroll(steps), hover(point|null)} */
 
 class Hand {
   constructor(host, signal) {
@@ -119,7 +119,7 @@ class Hand {
     this.host.finish("polygon", points);
   }
   back() { if (this.path && !this.drawing) { this.path.pop(); if (!this.path.length) this.path = null; this.host.redraw(); } }
-  cancel() { this.path = null; this.drawing = this.aiming = false; this.panning = this.adjusting = null; this.look(); this.host.redraw(); }
+  cancel() { if (this.aiming) this.host.unaim(); this.path = null; this.drawing = this.aiming = false; this.panning = this.adjusting = null; this.look(); this.host.redraw(); }
   hold(space) { this.space = space; if (!space) { this.panning = null; this.before = null; } this.look(); }
   look() {
     const { host } = this, still = /inspect|display/.test(host.tool) ? host.tool : host.locked ? "locked" : /brush|eraser|point/.test(host.tool) ? "brush" : "cross";

@@ -60,6 +60,7 @@ class Pane {
   finish(kind, points) { this.studio.finish(this, kind, points); }
   aim(point) { this.studio.aim(this, point); }
   inspect(point) { this.studio.inspect(this, point); }
+  unaim() { this.studio.unaim(); }
   adjust(dx, dy) { this.studio.display.drag(dx, dy); }
   scroll(steps) { // slices of a volume; a signal is paged through
     if (this.axis !== null) this.studio.go(this.axis, this.index + steps);
@@ -84,11 +85,15 @@ class Pane {
         const wanted = this.addresses(), index = this.index;
         await Promise.all(Object.values(wanted).map((address) => studio.planes.get(address)));
         done = JSON.stringify(this.addresses()) === JSON.stringify(wanted);
+        this.failures = 0;
         this.put(wanted, index);
       }
     } catch (error) {
       console.warn("canvas", error);
       studio.chrome.say("A picture did not arrive. Is the server running?");
+      this.failures = (this.failures || 0) + 1;
+      clearTimeout(this.again);
+      this.again = setTimeout(() => { if (!studio.abort.signal.aborted) this.refresh(); }, Math.min(30, 2 ** this.failures) * 1000);
     } finally { this.loading = false; }
   }
   put(wanted, index = this.index) { // shows what is at hand; false when something of it is not

@@ -54,6 +54,11 @@ class Stage {
     this.lay();
     for (const pane of this.panes) pane.refresh();
   }
+  unaim() { // the hand broke off: the marks are the server's again
+    this.aiming = false;
+    this.marks = this.header.marks;
+    this.redraw();
+  }
   nudge(dx, dy) { // the mark, and with it the crosshair, under the arrow keys
     const { pane } = this, mark = this.marks.find((one) => pane.holds(one.at)), centre = [pane.surface.width >> 1, pane.surface.height >> 1];
     const [x, y] = mark ? pane.point(mark.at) : this.at ? pane.point(this.at) : centre;

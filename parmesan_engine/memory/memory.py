@@ -245,13 +245,13 @@ class Memory(Committer):
         with self._lock, self._storing(), self._manifest.reading():
             return displaced_by(self._manifest, self._records, self._entries, np.unique(self._checked(ids)))
 
-    def undo(self, *, author: str = "") -> MemoryDelta:
+    def undo(self, *, author: str = "", gesture: str = "") -> MemoryDelta:
         """Revert the newest change that is not undone, whoever made it. Raises VersionError."""
-        return self._write("undo", lambda: self._plan_inverse(self._stack.to_undo()), author)
+        return self._write("undo", lambda: self._plan_inverse(self._stack.to_undo()), author, gesture)
 
-    def redo(self, *, author: str = "") -> MemoryDelta:
+    def redo(self, *, author: str = "", gesture: str = "") -> MemoryDelta:
         """Revert the newest undo. Raises VersionError when something else was changed since."""
-        return self._write("redo", lambda: self._plan_inverse(self._stack.to_redo()), author)
+        return self._write("redo", lambda: self._plan_inverse(self._stack.to_redo()), author, gesture)
 
     def _plan_inverse(self, seq: int) -> Plan:
         return Plan(self._manifest.change(seq).inverse(), undoes=seq)

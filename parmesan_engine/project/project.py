@@ -284,13 +284,13 @@ class Project:
                 self.features.drop(sample_id)
             return receipt
 
-    def undo(self, *, author: str = "local") -> MemoryDelta:
-        """Take back the newest change. Raises VersionError when there is none."""
-        return self._change(lambda memory: memory.undo(author=author))
+    def undo(self, *, author: str = "local", gesture: str = "") -> MemoryDelta:
+        """Take back the newest change. gesture: id kept in the history. Raises VersionError when there is none."""
+        return self._change(lambda memory: memory.undo(author=author, gesture=gesture))
 
-    def redo(self, *, author: str = "local") -> MemoryDelta:
-        """Do again what was undone last. Raises VersionError when there is nothing."""
-        return self._change(lambda memory: memory.redo(author=author))
+    def redo(self, *, author: str = "local", gesture: str = "") -> MemoryDelta:
+        """Do again what was undone last. gesture: id kept in the history. Raises VersionError when there is nothing."""
+        return self._change(lambda memory: memory.redo(author=author, gesture=gesture))
 
     def restore(self, version: str, *, author: str = "local") -> MemoryDelta:
         """Make a new version with the content of an old one. Raises VersionError."""

@@ -71,6 +71,10 @@ def test_only_own_sessions_fetch_and_only_exports(export_page, picture):
     assert [link.url for link in at.get("link_button")] == [f"api/{desk.secret}/{name}/exports/mine.zip"]
 
 
+def test_exports_of_one_second_have_names_of_their_own(tmp_path):
+    assert len({_exports.new_path(tmp_path, "p") for _ in range(8)}) == 8
+
+
 def test_the_newest_few_are_kept(tmp_path):
     for number in range(_exports.KEPT + 2):
         path = tmp_path / "exports" / "p" / f"p-{number}.zip"

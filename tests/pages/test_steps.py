@@ -41,6 +41,22 @@ def test_undo_leads_to_the_sample_and_says_whose_work_it_was(project):
         step(view, project, "redo", "Cleo")
 
 
+@pytest.mark.parametrize("verb", ["undo", "redo"])
+def test_a_wish_repeated_after_a_crash_is_carried_out_once(project, verb):
+    """The commit was made, but the place of the browser was not written down: it sends its last wish again."""
+    if verb == "redo":
+        project.undo(), project.undo()
+    view = looking(project, project.second)
+    step(view, project, verb, "Cleo", "canvas-7")
+    after, versions = project.version, len(project.history())
+    project.close()
+    with Project.open(project.path) as again:
+        said = step(view, again, verb, "Cleo", "canvas-7")
+        assert said == f"This {verb} was done before." and (again.version, len(again.history())) == (after, versions)
+        step(view, again, verb, "Cleo", "canvas-8")
+        assert again.version != after and again.verify() == []
+
+
 def test_undo_works_in_the_next_session(project):
     project.close()
     with Project.open(project.path) as again:
