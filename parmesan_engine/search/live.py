@@ -99,14 +99,15 @@ class LiveSearch:
     def _added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> _Before:
         """Merge new entries into the lists that they can reach; return those lists as they were."""
         none = torch.empty(0, dtype=torch.int64, device=self.queries.device)
-        rows, old, waiting = [none], [self._lists.rows(none)], []
+        rows, old, waiting, pairs = [none], [self._lists.rows(none)], [], 0
         last = len(self.queries) - QUERY_BLOCK
         for start in range(0, len(self.queries), QUERY_BLOCK):
             waiting.append(self._reached(start, keys))
-            if start < last and sum(len(near) for near, _ in waiting) * len(keys) < MERGE_PLACES:
+            pairs += len(waiting[-1][0])
+            if start < last and pairs * len(keys) < MERGE_PLACES:
                 continue
             near, columns = (torch.cat(parts) for parts in zip(*waiting, strict=True))
-            waiting = []
+            waiting, pairs = [], 0
             if len(near) == 0:
                 continue
             reached, place = torch.unique_consecutive(near, return_inverse=True)
