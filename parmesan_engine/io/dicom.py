@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
 from parmesan_engine.io.dicom_pixels import channels_of, dtype_of, frame_of
@@ -22,6 +23,7 @@ from parmesan_engine.io.frames import frames_of
 from parmesan_engine.types import Sample
 
 MAX_FILES = 50_000
+MAX_PICTURES = 50_000  # of one series; a header may say any number of them, however small they are
 _UNEVEN = 0.02  # of a step between slices: below, it is the rounding of positions in the files
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's world points to the left, to the back and up
@@ -49,9 +51,11 @@ def read_dicom(path: Path, *, max_bytes: int) -> list[Sample]:
     with decoding(path, "DICOM"):
         headers, notes = _one_series(path)
         data = next(iter(headers.values()))
+        count, rows, columns, channels = sum(map(_count, headers.values())), int(data.Rows), int(data.Columns), channels_of(data)
+        check_limit((count, channels, rows, columns), max_bytes, path.name)
+        if count > MAX_PICTURES:
+            raise LimitError(f"at most {MAX_PICTURES:,} pictures in a series", f"{count:,} in {path.name}", "export a part of it")
         slices = [one for file, header in headers.items() for one in _slices(file, header)]
-        rows, columns, channels = int(data.Rows), int(data.Columns), channels_of(data)
-        check_limit((len(slices), channels, rows, columns), max_bytes, path.name)
         moments, more, gap = _moments(slices, data, path)
         array, inverted = _pixels(headers, moments, (channels, rows, columns), path)
         spacing, unit, affine = _geometry(moments[0], data, gap)
@@ -71,10 +75,21 @@ def series_of(data: bytes) -> str:
     if data[128:132] != b"DICM":
         return ""
     try:
+        if _deflated(io.BytesIO(data), force=False):
+            return ""
         header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
         return str(header.get("SeriesInstanceUID", ""))
     except DECODER_ERRORS:  # reading it will say what is wrong with it
         return ""
+
+
+def _deflated(file: BinaryIO, *, force: bool) -> bool:
+    """Return whether all behind the first header is packed, in which case pydicom would unpack it whatever its size.
+
+    force: as pydicom's dcmread. It finds this header with the same two functions, so that both see the same one.
+    """
+    read_preamble(file, force)
+    return _read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED
 
 
 def _one_series(path: Path) -> tuple[dict[Path, pydicom.Dataset], tuple[str, ...]]:
@@ -112,16 +127,19 @@ def _files(path: Path) -> list[Path]:
 
 def _header(file: Path) -> pydicom.Dataset | None:
     """Return the header of a file with pictures, None for another. Raises FormatError for one that cannot be read."""
+    force = file.suffix.lower() == ".dcm"
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, force=file.suffix.lower() == ".dcm")
+        with open(file, "rb") as opened:
+            if _deflated(opened, force=force):
+                raise FormatError("a file that can be bounded before it is unpacked", f"a deflated one, {file.name}",
+                                  "save it uncompressed")
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=force)
     except InvalidDicomError:
         return None
     if not {"Rows", "Columns", "BitsAllocated"} <= set(header.dir()):
         return None
     if header.get("Modality") == "SEG":
         raise FormatError("pictures of a scanner", f"a DICOM segmentation, {file.name}", "save the labels as NIfTI or NRRD")
-    if header.file_meta.get("TransferSyntaxUID") == _DEFLATED:
-        raise FormatError("pixels that can be bounded before they are unpacked", f"deflated ones in {file.name}", "save it uncompressed")
     if min(int(header.Rows), int(header.Columns), _count(header)) < 1:
         raise ShapeError("pictures that are not empty", f"{header.Rows} x {header.Columns} in {file.name}", "export it again")
     return header

@@ -1,5 +1,8 @@
 """TIFF pictures, stacks and recordings: pages, depth, time, channels, pyramids. What they say beside is in `tiff_sizes`."""
 
+import contextlib
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,15 @@ from parmesan_engine.io.tiff_sizes import channel_names, interval_of, spacing_of
 from parmesan_engine.types import Sample
 
 _ALPHA = (1, 2)  # values of the ExtraSamples tag; 0 is "something else", such as an infrared channel
+_OTHER_FILES = "its OME description is of several files; the pages in this one were read, in their order"
+
+
+class _Alone(io.BufferedReader):
+    """A file that does not say that it is one: beside a file, tifffile opens whatever others its OME, Micro-Manager or NDTiff
+    headers name, wherever they lie, and their pixels would become part of the picture."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("read as a stream")
 
 
 def read_tiff(path: Path, *, max_bytes: int) -> list[Sample]:
@@ -21,12 +33,14 @@ def read_tiff(path: Path, *, max_bytes: int) -> list[Sample]:
     3 or 4 samples per pixel are colours (alpha dropped); further pages of other sizes are left out with a note. Of a pyramid
     the largest picture within max_bytes is read.
     """
-    with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
+    with decoding(path, "TIFF"), _opened(path) as tif:
         _check_axes(tif.series[0], path)
         series, notes = _level(tif.series[0], path, max_bytes)
         _check_complete(tif, series, path)
         array, more = _colours(series.asarray(), series.axes, series.keyframe)
         notes += more
+        if tif.is_ome and tif.series[0].kind == "generic":
+            notes += (_OTHER_FILES,)
         if len(tif.series) > 1:
             notes += (f"only the first of {len(tif.series)} pictures was read",)
         orientation = _orientation(series.keyframe)
@@ -42,7 +56,7 @@ def read_tiff(path: Path, *, max_bytes: int) -> list[Sample]:
 
 def tiff_shape(path: Path) -> tuple[int, ...]:
     """Return the spatial shape as read_tiff would, from the header alone."""
-    with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
+    with decoding(path, "TIFF"), _opened(path) as tif:
         series = tif.series[0]
         _check_axes(series, path)
         return _to_sizes(series, _orientation(series.keyframe))
@@ -50,7 +64,7 @@ def tiff_shape(path: Path) -> tuple[int, ...]:
 
 def read_tiff_labels(path: Path, *, max_bytes: int) -> np.ndarray:
     """Return the stored numbers as (t, y, x) or (t, z, y, x); a palette is only for looking."""
-    with decoding(path, "TIFF"), tifffile.TiffFile(path) as tif:
+    with decoding(path, "TIFF"), _opened(path) as tif:
         series = tif.series[0]
         _check_axes(series, path)
         check_limit(series.shape, max_bytes, path.name)
@@ -59,6 +73,13 @@ def read_tiff_labels(path: Path, *, max_bytes: int) -> np.ndarray:
     if labels.shape[1] != 1:
         raise FormatError("one number per pixel", f"{path.name} with {labels.shape[1]} channels", "save labels in one channel")
     return labels[:, 0]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open this file and no other."""
+    with _Alone(io.FileIO(path)) as file, tifffile.TiffFile(file, _multifile=False) as tif:
+        yield tif
 
 
 def _level(series: tifffile.TiffPageSeries, path: Path, max_bytes: int) -> tuple[tifffile.TiffPageSeries, tuple[str, ...]]:

@@ -9,10 +9,18 @@ import pydicom
 import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1, JPEGLSLossless, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    generate_uid,
+)
 
 from parmesan_engine import io
 from parmesan_engine.errors import FormatError, LimitError
+from parmesan_engine.io import dicom
 
 SAMPLES = Path(pydicom.__file__).parent / "data/test_files"
 AXIAL = (1, 0, 0, 0, 1, 0)
@@ -163,3 +171,29 @@ def test_a_huge_header_is_refused_before_the_pixels_are_read(tmp_path, volume):
     data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     with pytest.raises(LimitError, match="GiB"):
         io.read(tmp_path / "a.dcm")
+
+
+def test_the_number_of_frames_makes_no_list_before_it_is_checked(tmp_path, monkeypatch):
+    """A tiny picture said to be there often enough fits the limit in bytes, but not as a list of Python objects."""
+    monkeypatch.setattr(dicom, "_slices", lambda *_: pytest.fail("listed before the check"))
+    data = header(NumberOfFrames=dicom.MAX_PICTURES + 1)
+    save(tmp_path / "a.dcm", np.zeros((1, 1), np.uint16), data)
+    with pytest.raises(LimitError, match="50,001 in a.dcm"):
+        io.read(tmp_path / "a.dcm")
+    data.NumberOfFrames = 2**31 - 1
+    data.save_as(tmp_path / "b.dcm", enforce_file_format=True)
+    with pytest.raises(LimitError, match="GiB"):
+        io.read(tmp_path / "b.dcm")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_deflated_bomb_is_never_unpacked(tmp_path, monkeypatch, bare):
+    data = header()
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    save(tmp_path / "a.dcm", np.zeros((4000, 1000), np.uint16), data)
+    if bare:  # without the preamble, but with the header that names the packing
+        (tmp_path / "a.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[132:])
+    monkeypatch.setattr(pydicom.filereader.zlib, "decompress", lambda *_: pytest.fail("unpacked"))
+    assert dicom.series_of((tmp_path / "a.dcm").read_bytes()) == ""
+    with pytest.raises(FormatError, match="deflated"):
+        dicom.read_dicom(tmp_path / "a.dcm", max_bytes=2**30)

@@ -209,3 +209,33 @@ def test_colours_in_several_channels_are_all_channels(tmp_path, rng):
     stack = rng.integers(0, 255, (2, 6, 7, 3), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, photometric="rgb", metadata={"axes": "CYXS"})
     assert np.array_equal(io.read(tmp_path / "a.ome.tif").array, stack.transpose(0, 3, 1, 2).reshape(6, 6, 7))
+
+
+OF_TWO_FILES = """<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:1"><Image ID="I:0">
+<Pixels ID="P:0" DimensionOrder="XYCZT" Type="uint16" SizeX="16" SizeY="16" SizeC="1" SizeZ="2" SizeT="1">
+<TiffData IFD="0" FirstZ="0" PlaneCount="1"><UUID FileName="up.ome.tif">urn:uuid:1</UUID></TiffData>
+<TiffData IFD="0" FirstZ="1" PlaneCount="1"><UUID FileName="NAME">urn:uuid:2</UUID></TiffData></Pixels></Image></OME>"""
+
+
+@pytest.mark.parametrize("name", ["../secret.tif", "secret.tif", "ABSOLUTE"])
+def test_no_other_file_is_read(tmp_path, name):
+    (tmp_path / "up").mkdir()
+    for folder in (tmp_path, tmp_path / "up"):
+        tifffile.imwrite(folder / "secret.tif", np.full((16, 16), 777, np.uint16))
+    text = OF_TWO_FILES.replace("NAME", name.replace("ABSOLUTE", str(tmp_path / "secret.tif")))
+    path = tmp_path / "up/up.ome.tif"
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint16), description=text, metadata=None)
+    sample = io.read(path)
+    assert sample.array.shape == (1, 16, 16) and not sample.array.any() and "of several files" in sample.notes[0]
+    assert io.spatial_shape(path) == (16, 16) and not read_label_array(path).any()
+
+
+def test_no_other_file_of_a_micro_manager_stack_is_read(tmp_path, monkeypatch):
+    for number in (1, 2):
+        tifffile.imwrite(tmp_path / f"a_MMStack_{number}.tif", np.full((16, 16), number, np.uint16), metadata=None)
+    about = {"MicroManagerVersion": "2", "Frames": 2, "Slices": 1, "Channels": 1, "Positions": 1, "Prefix": "a"}
+    with tifffile.TiffFile(tmp_path / "a_MMStack_1.tif") as tif:
+        index = np.array([[0, 0, 0, 0, tif.pages.first.offset]])
+    monkeypatch.setattr(tifffile.TiffFile, "micromanager_metadata", {"MajorVersion": 0, "Summary": about, "IndexMap": index})
+    monkeypatch.setattr(tifffile.tifffile, "read_micromanager_metadata", lambda *_: {"IndexMap": index + [0, 0, 1, 0, 0]})
+    assert [frame.array.max() for frame in io.read_frames(tmp_path / "a_MMStack_1.tif")] == [1]
