@@ -27,6 +27,7 @@ from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
 
 KEY_FILE, COARSE_FILE = "keys.f32", "coarse.f32"
+Lesson = tuple[list[EntryBatch], np.ndarray, TaskSpec]
 Relabelling = tuple[np.ndarray, np.ndarray, TaskSpec]
 
 
@@ -125,15 +126,15 @@ class Memory(Committer):
         gesture = gesture or (batches[0].gesture if batches else "")
         return self._write("add", lambda: self._plan_add(batches, remove), author, gesture)
 
-    def merge(self, choose: Callable[["Memory"], tuple[list[EntryBatch], TaskSpec]], *, author: str = "", gesture: str) -> MemoryDelta:
-        """Learn what another memory holds, and the task with its classes, as one version.
+    def learn(self, choose: Callable[["Memory"], Lesson], *, verb: str = "add", author: str = "", gesture: str) -> MemoryDelta:
+        """Learn batches, take entries out and change the list of classes, as one version.
 
-        choose: returns (batches, task) for the newest version; it is called inside the transaction.
+        choose: returns (batches, ids to take out, task) for the newest version; it is called inside the transaction.
         """
-        return self._write("merge", lambda: self._plan_merge(*choose(self)), author, gesture)
+        return self._write(verb, lambda: self._plan_learn(*choose(self)), author, gesture)
 
-    def _plan_merge(self, batches: list[EntryBatch], task: TaskSpec) -> Plan:
-        plan, task_change = self._plan_add(batches, None, task), self._plan_task(task).change
+    def _plan_learn(self, batches: list[EntryBatch], remove: np.ndarray, task: TaskSpec) -> Plan:
+        plan, task_change = self._plan_add(batches, remove, task), self._plan_task(task).change
         return replace(plan, change=replace(plan.change, task_before=task_change.task_before, task_after=task_change.task_after))
 
     def _plan_add(self, batches: list[EntryBatch], remove: np.ndarray | None, task: TaskSpec | None = None) -> Plan:
@@ -365,9 +366,9 @@ class Memory(Committer):
 
     @property
     def behind(self) -> bool:
-        """Whether another process has committed since: one short query."""
+        """Whether another process has committed since, or has a commit that no delta told of yet: one short query."""
         with self._lock, self._storing():
-            return self._manifest.head() != (self._seq, self._known_epoch)
+            return self._owed is not None or self._manifest.head() != (self._seq, self._known_epoch)
 
     def refresh(self) -> MemoryDelta:
         """Move to the newest version that any process has committed, and to the newest labels of versions."""

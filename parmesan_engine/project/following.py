@@ -12,8 +12,7 @@ def glance(project) -> Glance:
     """
     if project.lock.acquire(timeout=BUSY_SECONDS):
         try:
-            if project.memory is None or project.memory.behind:
-                project.refresh()
+            project.catch_up()
         finally:
             project.lock.release()
     view, samples = project.class_view(), tuple(record.id for record in project.samples())

@@ -10,6 +10,7 @@ from pathlib import Path
 from parmesan_engine.io import read_frames
 from parmesan_engine.io.dicom import series_of
 from parmesan_engine.project.samples import SampleRecord
+from parmesan_engine.project.truth import truth
 
 MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
 Upload = tuple[str, bytes]
@@ -21,6 +22,7 @@ def import_frames(project, path: str | Path, *, origin: str = "path") -> list[Sa
     Raises FormatError, LimitError, ShapeError, StoreError; then nothing is stored.
     """
     known = project.samples()
+    before = {record.id for record in known}
     frames = read_frames(path, spatial_dims=known[0].spatial_dims if known else None)
     for frame in frames:
         frame.content_hash  # noqa: B018 -- computed before the lock is taken: strokes go on meanwhile
@@ -29,11 +31,19 @@ def import_frames(project, path: str | Path, *, origin: str = "path") -> list[Sa
         for frame in frames:
             records.append(project.add_sample(frame, origin=origin))
     except BaseException:  # half a recording must not stay
-        for record in records:
-            if record not in known:
-                project.remove_sample(record.id)
+        withdraw(project, [record.id for record in records if record.id not in before])
         raise
     return records
+
+
+def withdraw(project, sample_ids: Sequence[str]) -> None:
+    """Take samples out again whose import was cut short; one that somebody has labelled meanwhile stays, and nothing is unlearned."""
+    with project.lock:
+        project.refresh()
+        for sample_id in sample_ids:
+            labelled = project.memory is not None and len(project.memory.select(sample=sample_id, removed=True))
+            if not labelled and truth(project.path, sample_id) is None:
+                project.remove_sample(sample_id)
 
 
 def import_uploads(project, files: Sequence[Upload]) -> list[SampleRecord]:

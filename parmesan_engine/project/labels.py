@@ -14,12 +14,14 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError
 from parmesan_engine.io.alignment import aligned
 from parmesan_engine.io.palette import further_color
 from parmesan_engine.io.reading import read_labels
+from parmesan_engine.memory import Memory
 from parmesan_engine.project import painting
 from parmesan_engine.project import truth as truths
 from parmesan_engine.project.classes import MAX_CLASSES, with_class
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
+from parmesan_engine.project.gesture import GestureResult, Lesson, commit
 from parmesan_engine.project.live import Progress
-from parmesan_engine.project.project import GestureResult, Project
+from parmesan_engine.project.project import Project
 from parmesan_engine.project.samples import SampleRecord
 from parmesan_engine.project.sampling import choose_pixels
 from parmesan_engine.types import TaskSpec
@@ -36,25 +38,25 @@ def paint_labels(project: Project, sample_id: str, path: str | Path, *, per_clas
     Raises FormatError, LimitError, EmptyMemoryError; then nothing has changed.
     """
     start, path, record = time.perf_counter(), Path(path), project.store.record(sample_id)
+    project.catch_up()
     if project.memory is None:
         raise EmptyMemoryError("a project with a sample", "an empty project", "import a sample first")
     labels, notes = _read(project.task, record, path)
     pyramid = project.features.get(sample_id, progress)  # before the lock: strokes go on meanwhile
-    with project.lock:
-        notes += _add_classes(project, labels)
-        memory, task, gesture = project.memory, project.task, uuid.uuid4().hex[:16]
-        at, more = _places(labels, per_class, record)
+    at, more = _places(labels, per_class, record)
+    gesture = uuid.uuid4().hex[:16]
+
+    def decide(memory: Memory) -> Lesson:
+        _check_in_use(memory.task, labels, path)
+        task, added = _widened(memory.task, labels)
         rows = one_hot(labels[tuple(at.T)], task.label_dim) if task.kind == "segmentation" else labels[tuple(at.T)][:, None]
         nodes, rows = node_labels(pyramid, at, rows)
         free, replaced, spared = painting.replaced_at(memory, pyramid, record, nodes, project.class_view()["locked"])
         batch = make_batch(pyramid, nodes[free], rows[free], sample_id=record.id, sample_hash=record.content_hash, gesture=gesture,
                            author=author, source=path.name, time=time.time())
-        notes += (*more, *spared)
-        if not len(batch.keys) and not len(replaced):
-            return GestureResult(gesture, None, 0, 0, time.perf_counter() - start, (*notes, "nothing to change here"))
-        delta = memory.add([batch], remove=replaced, author=author, gesture=gesture)
-        project.live.follow(delta)
-        return GestureResult(gesture, delta, len(batch.keys), len(replaced), time.perf_counter() - start, notes)
+        return Lesson([batch] if len(batch.keys) else [], replaced, (*notes, *added, *more, *spared), task)
+
+    return commit(project, decide, gesture=gesture, author=author, start=start)
 
 
 def set_truth(project: Project, sample_id: str, path: str | Path) -> tuple[str, ...]:
@@ -63,11 +65,14 @@ def set_truth(project: Project, sample_id: str, path: str | Path) -> tuple[str, 
     Classes that the file has beyond the task's are added. Raises FormatError, LimitError, StoreError.
     """
     record = project.store.record(sample_id)
+    project.catch_up()
     labels, notes = _read(project.task, record, Path(path))
     with project.lock:
-        notes += _add_classes(project, labels)
+        _, added = _widened(project.task, labels)
+        if added:
+            project.set_task(lambda task: _widened(task, labels)[0])
         truths.keep_truth(project.path, record, labels)
-    return notes
+    return notes + added
 
 
 def truth(project: Project, sample_id: str) -> np.ndarray | None:
@@ -115,12 +120,16 @@ def _class_ids(task: TaskSpec, numbers: np.ndarray, path: Path) -> tuple[np.ndar
     found = np.unique(numbers[~unknown])
     if len(found) and found[-1] >= MAX_CLASSES:
         raise LimitError(f"class ids below {MAX_CLASSES}", f"{found[-1]:g} in {path.name}", "save class ids, not numbers of objects")
-    retired = [int(i) for i in found if i in task.retired]
-    if retired:
-        raise FormatError("ids of classes in use", f"{retired} in {path.name}, which are retired", "give these labels another class id")
     labels = np.where(unknown, 0, numbers).astype(np.int16)
     labels[unknown] = -1
+    _check_in_use(task, labels, path)
     return _not_empty(labels, ~unknown, path), notes
+
+
+def _check_in_use(task: TaskSpec, labels: np.ndarray, path: Path) -> None:
+    retired = [i for i in task.retired if (labels == i).any()]
+    if retired:
+        raise FormatError("ids of classes in use", f"{retired} in {path.name}, which are retired", "give these labels another class id")
 
 
 def _not_empty(labels: np.ndarray, known: np.ndarray, path: Path) -> np.ndarray:
@@ -129,24 +138,17 @@ def _not_empty(labels: np.ndarray, known: np.ndarray, path: Path) -> np.ndarray:
     return labels
 
 
-def _add_classes(project: Project, labels: np.ndarray) -> tuple[str, ...]:
-    """Add the classes that labels have beyond the task's, as one version; return a note about them."""
-    if project.task.kind != "segmentation":
-        return ()
-    before, needed = len(project.task.classes), int(labels.max()) + 1
+def _widened(task: TaskSpec, labels: np.ndarray) -> tuple[TaskSpec, tuple[str, ...]]:
+    """Return the task with the classes that labels have beyond it, and a note about them. Raises LimitError."""
+    before, needed = len(task.classes), int(labels.max()) + 1 if task.kind == "segmentation" else 0
     if needed <= before:
-        return ()
+        return task, ()
     if needed - before > MAX_NEW:
         raise LimitError(f"at most {MAX_NEW} new classes from one file", f"{needed - before}", "save class ids, not numbers of objects")
-
-    def widened(task: TaskSpec) -> TaskSpec:
-        while len(task.classes) < needed:
-            name = f"class {len(task.classes)}"
-            task = with_class(task, name if name not in task.classes else f"{name} (labels)", further_color(task.colors))
-        return task
-
-    project.set_task(widened)
-    return (f"{needed - before} classes added: {', '.join(project.task.classes[before:])}",)
+    while len(task.classes) < needed:
+        name = f"class {len(task.classes)}"
+        task = with_class(task, name if name not in task.classes else f"{name} (labels)", further_color(task.colors))
+    return task, (f"{needed - before} classes added: {', '.join(task.classes[before:])}",)
 
 
 def _places(labels: np.ndarray, per_class: int | None, record: SampleRecord) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
 from parmesan_engine.project.features import adapt
+from parmesan_engine.project.importing import withdraw
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.sampling import choose_items, choose_pixels
 from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample, TaskSpec
@@ -38,34 +39,35 @@ def learn(project: Project, folder: str | Path, *, split: str = "train", samples
     """Learn labelled pixels of a dataset as one version and fit the metric.
 
     samples: how many of the split (None: all); per_class: labelled pixels per class and sample (None: every labelled pixel).
-    progress may raise to cancel: then, as after any error, nothing is learned and no new sample stays.
+    progress may raise to cancel: then, as after any error, nothing is learned and no new sample stays that nobody has labelled.
     Returns {version, entries_added, entries_total, samples, source, seconds, encode_seconds}.
     """
     start = time.perf_counter()
     dataset = open_dataset(folder)
     source = source or dataset.name
     items = choose_items(dataset.items(split), samples, seed=seed)
-    known = {record.id for record in project.samples()}
+    added: list[str] = []
     try:
-        batches, encoding = _label(project, dataset, items, per_class, seed, source, author, progress)
+        batches, encoding = _label(project, dataset, items, per_class, seed, source, author, progress, added)
         delta = project.commit(batches, author=author)
     except BaseException:  # also when the user stops it: samples without examples must not stay
-        for record in project.samples():
-            if record.id not in known:
-                project.remove_sample(record.id, by=author)
+        withdraw(project, added)
         raise
     return {"version": delta.after, "entries_added": sum(len(b.keys) for b in batches), "entries_total": len(project),
             "samples": len(items), "source": source, "seconds": time.perf_counter() - start, "encode_seconds": encoding}
 
 
 def _label(project: Project, dataset: Dataset, items: list[Item], per_class: int | None, seed: int, source: str, author: str,
-           progress: Progress) -> tuple[list[EntryBatch], float]:
-    """Store and encode samples; return the entries of the chosen pixels and the seconds of encoding."""
+           progress: Progress, added: list[str]) -> tuple[list[EntryBatch], float]:
+    """Store and encode samples; return the entries of the chosen pixels and the seconds of encoding. added: gets ids of new samples."""
     batches, encoding, gesture, now = [], 0.0, uuid.uuid4().hex[:16], time.time()
+    known = {record.id for record in project.samples()}
     for number, item in enumerate(items):
         labels = dataset.read_label(item)
         sample = dataset.read_sample(item)
         record = project.add_sample(sample, origin="learn")
+        if record.id not in known:
+            added.append(record.id)
         before = time.perf_counter()
         pyramid = encode_fine(project.encoder, adapt(sample, project.live.sample_channels)[0])
         encoding += time.perf_counter() - before

@@ -15,9 +15,11 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.copying import batches_of
 from parmesan_engine.memory.hashing import entry_digests, origin_digest
+from parmesan_engine.memory.memory import Lesson
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.classes import with_class
 from parmesan_engine.project.description import read_description
+from parmesan_engine.project.importing import withdraw
 from parmesan_engine.project.truth import keep_truth, truth
 from parmesan_engine.types import EntryBatch, TaskSpec
 
@@ -40,33 +42,31 @@ def merge(project, other, *, author: str = "local", progress: Progress = None) -
             copied.append(project.add_sample(other.read_sample(record.id), origin="merge").id)
             if progress:
                 progress(0.5 * (number + 1) / len(missing))
-        merging = _Merging(view, other.name)
-        with project.lock:
+        merging = _Merging(view, other.name)  # reads the other before the locks of this one are taken: it may be merging this one
+        with project.lock:  # until the predictor has followed, so that no stroke comes between
             before = project.task.in_use
-            delta = project.memory.merge(merging.into, author=author, gesture=f"merge-{uuid.uuid4().hex[:10]}")
+            delta = project.memory.learn(merging.into, verb="merge", author=author, gesture=f"merge-{uuid.uuid4().hex[:10]}")
+            project.live.follow(delta)
+            if len(delta.added):
+                project.live.refit()
+            _take_truths(project, other, merging.task, copied)
+            classes = [name for index, name in enumerate(project.task.classes) if index not in before]
     except BaseException:  # also when the user stops it: samples without examples must not stay
-        for sample_id in copied:
-            project.remove_sample(sample_id, by=author)
+        withdraw(project, copied)
         raise
-    with project.lock:
-        project.live.follow(delta)
-        if len(delta.added):
-            project.live.refit()
-        _take_truths(project, other, copied)
-        classes = [name for index, name in enumerate(project.task.classes) if index not in before]
     if progress:
         progress(1.0)
     return {"version": delta.after, "entries_added": merging.added, "entries_total": len(project), "samples_added": len(copied),
             "classes_added": classes, "sources": merging.names}
 
 
-def _take_truths(project, other, samples: list[str]) -> None:
-    """Keep what the other project knows to be true of samples that came from it, in the class ids of this one."""
+def _take_truths(project, other, task: TaskSpec, samples: list[str]) -> None:
+    """Keep what the other project, of this task, knows to be true of samples that came from it, in the class ids of this one."""
     for sample_id in samples:
         known = truth(other.path, sample_id)
         if known is not None:
             if known.dtype.kind != "f":
-                known = np.array([*_same_classes(project.task, other.task), -1], np.int16)[known]  # -1, not known, is the last
+                known = np.array([*_same_classes(project.task, task), -1], np.int16)[known]  # -1, not known, is the last
             keep_truth(project.path, project.store.record(sample_id), known)
 
 
@@ -90,18 +90,17 @@ def _comparable(project, other) -> Reader:
 
 
 class _Merging:
-    """What of another memory comes into this one, decided for the newest version of this one. names: sources there -> here."""
+    """What of another memory comes into this one, decided for its newest version. task: theirs; names: sources there -> here."""
 
     def __init__(self, view: Reader, name: str) -> None:
-        self._view, self._name = view, name
+        self._batches, self.task, self._name = list(batches_of(view, view.select())), view.task, name
         self.names: dict[str, str] = {}
         self.added = 0
 
-    def into(self, memory: Memory) -> tuple[list[EntryBatch], TaskSpec]:
-        """Return the batches to learn and the task with all classes."""
-        task, columns = _joined(memory.task, self._view.task)
-        theirs = [replace(batch, labels=_columns(batch.labels, columns, task.label_dim))
-                  for batch in batches_of(self._view, self._view.select())]
+    def into(self, memory: Memory) -> Lesson:
+        """Return the batches to learn, nothing to take out, and the task with all classes."""
+        task, columns = _joined(memory.task, self.task)
+        theirs = [replace(batch, labels=_columns(batch.labels, columns, task.label_dim)) for batch in self._batches]
         coming = _by_source(theirs)
         known = {name: set().union(*_by_source(batches_of(memory, memory.select(source=name))).values())
                  for source in coming for name in (source, f"{self._name}/{source}")}
@@ -109,7 +108,7 @@ class _Merging:
         rows = memory.columns(stored=True)
         batches = list(self._new(theirs, known, {rows.names[code] for code in np.unique(rows.gesture).tolist()}))
         self.added = sum(len(batch.keys) for batch in batches)
-        return batches, task
+        return batches, np.empty(0, np.int64), task
 
     def _new(self, batches: list[EntryBatch], known: Known, gestures: set[str]) -> Iterator[EntryBatch]:
         """Yield what is not known under its own source or the one it gets here; a gesture that is known gets another name too."""

@@ -8,17 +8,18 @@ from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
 from parmesan_engine.gestures import Stroke, rasterise
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.entries import make_batch, one_hot
+from parmesan_engine.project.gesture import Lesson
 from parmesan_engine.project.samples import SampleRecord
 from parmesan_engine.resample import Box
-from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
+from parmesan_engine.types import FeaturePyramid, TaskSpec
 
 MAX_STROKES = 512
 MAX_ENTRIES = 50_000  # entries of one gesture; a larger area is thinned evenly, and the user is told
 
 
 def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes: list[Stroke], *, gesture: str, author: str,
-          source: str, now: float, locked: Sequence[int] = ()) -> tuple[list[EntryBatch], np.ndarray, tuple[str, ...]]:
-    """Return (entries to add, ids of examples that they replace or erase, notes for the user). Changes nothing.
+          source: str, now: float, locked: Sequence[int] = ()) -> Lesson:
+    """Return the entries to add, the ids of the examples that they replace or erase, and notes. Changes nothing.
 
     Later strokes paint over earlier ones; places with an example of a locked class are left alone. Raises UnknownNameError for
     a class that is not in use, FormatError for a stroke that does not fit the task, LimitError.
@@ -42,12 +43,12 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
         notes += (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
         drawn = drawn[np.linspace(0, len(drawn) - 1, MAX_ENTRIES).astype(int)]
     if len(drawn) == 0:
-        return [], replaced, notes
+        return Lesson([], replaced, notes)
     task = memory.task
     labels = one_hot(answers[drawn].astype(int), task.label_dim) if task.kind == "segmentation" else answers[drawn][:, None]
     batch = make_batch(pyramid, nodes[drawn], labels, sample_id=record.id, sample_hash=record.content_hash, gesture=gesture,
                        author=author, source=source, time=now)
-    return [batch], replaced, notes
+    return Lesson([batch], replaced, notes)
 
 
 def replaced_at(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, nodes: np.ndarray,

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from parmesan_engine.project import classes, forgetting, importing, painting
 from parmesan_engine.project.class_view import class_view
 from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
 from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.project.gesture import GestureResult, commit
 from parmesan_engine.project.live import Live, Progress
 from parmesan_engine.project.samples import SampleRecord, SampleStore
 from parmesan_engine.project.snapshot import Snapshot
@@ -33,18 +34,6 @@ from parmesan_engine.project.verified import unverify_sample
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
-
-
-@dataclass(frozen=True)
-class GestureResult:
-    """What one gesture did. delta: None when it touched nothing new; seconds: engine time; notes: what the user should know."""
-
-    gesture: str
-    delta: MemoryDelta | None
-    entries_added: int
-    entries_removed: int
-    seconds: float
-    notes: tuple[str, ...] = ()
 
 
 class Project:
@@ -169,18 +158,12 @@ class Project:
             start = time.perf_counter()
             record = self.store.record(sample_id)
             gesture = gesture_id or uuid.uuid4().hex[:16]
-            memory = self._require_memory()
-            if any(record.gesture == gesture for record in memory.history()):
-                return GestureResult(gesture, None, 0, 0, 0.0, ("this gesture was stored before",))
-            batches, replaced, notes = painting.paint(memory, self.features.get(sample_id, progress), record, strokes,
-                                                      gesture=gesture, author=author, source=source, now=time.time(),
-                                                      locked=self.class_view()["locked"])
-            if not batches and not len(replaced):
-                return GestureResult(gesture, None, 0, 0, time.perf_counter() - start, (*notes, "nothing to change here"))
-            delta = memory.add(batches, remove=replaced, author=author, gesture=gesture)
-            self.live.follow(delta)
-            added = sum(len(b.keys) for b in batches)
-            return GestureResult(gesture, delta, added, len(replaced), time.perf_counter() - start, notes)
+            self.catch_up()
+            self._require_memory()
+            pyramid = self.features.get(sample_id, progress)
+            return commit(self, lambda memory: painting.paint(memory, pyramid, record, strokes, gesture=gesture, author=author,
+                                                              source=source, now=time.time(), locked=self.class_view()["locked"]),
+                          gesture=gesture, author=author, start=start)
 
     def commit(self, batches: list[EntryBatch], *, author: str = "local") -> MemoryDelta:
         """Add prepared entries as one version and fit the metric to the memory that results."""
@@ -305,6 +288,12 @@ class Project:
                     return None
                 self._open_memory()
             return self._change(lambda memory: memory.refresh())
+
+    def catch_up(self) -> None:
+        """As `refresh`, only where another process has committed: cheap enough for every gesture."""
+        with self.lock:
+            if self.memory is None or self.memory.behind:
+                self.refresh()
 
     def history(self) -> list[VersionRecord]:
         """Return the versions, oldest first."""

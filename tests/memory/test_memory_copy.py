@@ -130,7 +130,7 @@ def test_merging_adds_entries_and_classes_as_one_version():
     task = TASK.replace(classes=(*TASK.classes, "new"), colors=(*TASK.colors, (0, 0, 0)))
     widened = [b.__class__(**b.__dict__ | {"labels": np.eye(4, dtype=np.float32)[[3] * 6]}) for b in batches_of(other, other.ids)]
     before, versions = memory.version, len(memory.history())
-    delta = memory.merge(lambda _: (widened, task), author="ann", gesture="merge-1")
+    delta = memory.learn(lambda _: (widened, np.empty(0, np.int64), task), verb="merge", author="ann", gesture="merge-1")
     record = memory.history()[-1]
     assert len(memory.history()) == versions + 1 and (record.verb, record.author, record.added) == ("merge", "ann", 6)
     assert memory.task == task and memory.labels(delta.added).argmax(1).tolist() == [3] * 6

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, VersionError
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, merging
 from parmesan_engine.project.branching import branch
 from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.classes import merge_classes
@@ -101,6 +101,71 @@ def test_a_merge_holds_both_once_as_one_version_that_undo_takes_back(project, tm
     assert project.verify() == []
     project.undo()
     assert same(project.predict(project.first), before)
+
+
+def test_two_projects_may_merge_each_other_at_once(tmp_path, monkeypatch):
+    one, two = lab(tmp_path / "one", 5, source="a"), lab(tmp_path / "two", 6, BLOB, source="b")
+    both = threading.Barrier(2, timeout=20)  # passed twice: before the locks are taken, and when each has its own
+
+    class Meeting(merging._Merging):
+        def __init__(self, *args):
+            super().__init__(*args)
+            both.wait()
+
+        def into(self, memory):
+            both.wait()
+            return super().into(memory)
+
+    monkeypatch.setattr(merging, "_Merging", Meeting)
+    mergers = [threading.Thread(target=merge, args=pair, daemon=True) for pair in ((one, two), (two, one))]
+    for merger in mergers:
+        merger.start()
+    for merger in mergers:
+        merger.join(30)
+    assert not any(merger.is_alive() for merger in mergers), "each waits for the other"
+    assert one.version == two.version and one.verify() == two.verify() == []
+    one.close()
+    two.close()
+
+
+def test_no_stroke_comes_between_a_merge_and_the_predictor(project, tmp_path, monkeypatch):
+    class Watched:
+        def __init__(self, lock):
+            self.lock, self.depth = lock, 0
+
+        def __enter__(self):
+            self.lock.acquire()
+            self.depth += 1
+
+        def __exit__(self, *_):
+            self.depth -= 1
+            if not self.depth:
+                told.append("released")
+            self.lock.release()
+
+    told, learned, follow = [], project.memory.learn, project.live.follow
+    project.lock = Watched(project.lock)
+    monkeypatch.setattr(project.memory, "learn", lambda *a, **k: (learned(*a, **k), told.append("committed"))[0])
+    monkeypatch.setattr(project.live, "follow", lambda delta: (told.append("followed"), follow(delta)))
+    with lab(tmp_path / "lab", 5) as other:
+        merge(project, other)
+    assert told[told.index("committed") + 1] == "followed"
+
+
+def test_a_merge_that_is_stopped_keeps_what_others_painted_meanwhile(project, tmp_path):
+    def stop(_):
+        copied = project.samples()[-1].id
+        if len(project.samples()) == 4:
+            with Project.open(project.path) as elsewhere:
+                elsewhere.annotate(copied, [GROUND], author="ben")
+            raise KeyboardInterrupt
+
+    with lab(tmp_path / "lab", 5) as other:
+        other.add_sample(picture(6))
+        with pytest.raises(KeyboardInterrupt):
+            merge(project, other, progress=stop)
+        assert len(project.samples()) == 3 and len(project.memory.select(author="ben"))
+    assert not any(record.verb == "unlearn" for record in project.history()) and project.verify() == []
 
 
 def test_merging_predicts_as_learning_it_here_would(tmp_path):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from parmesan_engine.errors import LimitError, ParmesanError, ShapeError
+from parmesan_engine.errors import LimitError, ParmesanError, ShapeError, StoreError
 from parmesan_engine.project import Project
 from parmesan_engine.project.importing import import_frames, import_uploads, together
 from tests.helpers import TASK
 from tests.io.test_dicom import header, save, series
 from tests.io.test_unpacking import pack
+from tests.project.painter import line
 
 VOLUME = np.random.default_rng(0).integers(0, 4000, (5, 12, 14)).astype(np.uint16)
 
@@ -35,6 +36,22 @@ def test_every_time_point_is_a_sample_of_one_series(project, tmp_path):
     assert project.import_file(tmp_path / "a.tif") == first and len(project.samples()) == 3
     with Project.open(project.path) as again:
         assert again.samples() == records and again.read_sample(records[1].id).series == first.series
+
+
+def test_what_others_painted_on_half_a_recording_stays(project, tmp_path, monkeypatch):
+    recording(tmp_path / "a.tif")
+    add = project.add_sample
+
+    def cut_short(frame, **origin):
+        if frame.frame == 2:
+            project.annotate(project.samples()[1].id, [line(4, 3, 9, 0)])
+            raise StoreError("room", "none", "free some")
+        return add(frame, **origin)
+
+    monkeypatch.setattr(project, "add_sample", cut_short)
+    with pytest.raises(StoreError):
+        project.import_file(tmp_path / "a.tif")
+    assert [record.frame for record in project.samples()] == [1] and len(project) and project.history()[-1].verb == "add"
 
 
 def test_a_recording_that_cannot_be_stored_whole_is_not_stored_at_all(project, tmp_path, monkeypatch):

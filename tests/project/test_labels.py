@@ -12,9 +12,9 @@ from parmesan_engine.project import Project, painting
 from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.labels import paint_labels, remove_truth, set_truth, truth
 from parmesan_engine.types import Sample
-from tests.helpers import TASK, VALUES
+from tests.helpers import TASK, VALUES, same
 from tests.helpers import truth as made_truth
-from tests.project.painter import SHAPE, new_project
+from tests.project.painter import BLOB, GROUND, SHAPE, new_project
 
 
 @pytest.fixture
@@ -72,6 +72,26 @@ def test_unknown_classes_are_added_and_unknown_places_left_out(project, tmp_path
     assert project.task.classes == (*TASK.classes, "class 3", "class 4") and len(set(project.task.colors)) == 5
     assert np.array_equal(project.painted(project.first), np.where(labels == 255, -1, labels.astype(int)))
     assert result.notes == ("2 classes added: class 3, class 4",)
+    with Project.open(project.path) as again:
+        assert same(project.predict(project.first), again.predict(project.first))
+    project.undo()  # classes and examples are one version
+    assert project.task == TASK and len(project) == 0
+
+
+def test_labels_replace_what_others_painted_while_the_sample_was_encoded(project, tmp_path, monkeypatch):
+    path, get = png(tmp_path / "mask.png", np.full(SHAPE, 3)), project.features.get
+    with Project.open(project.path) as other:
+        other.annotate(project.first, [GROUND])
+
+        def meanwhile(*args):
+            other.annotate(project.first, [BLOB])
+            other.add_class("their own", (1, 2, 3))
+            return get(*args)
+
+        monkeypatch.setattr(project.features, "get", meanwhile)
+        result = paint_labels(project, project.first, path)
+    assert result.entries_removed > 0 and len(project) == np.prod(SHAPE) and (project.painted(project.first) == 3).all()
+    assert project.task.classes == (*TASK.classes, "their own")
 
 
 def test_a_mask_of_0_and_255_and_one_with_the_classes_own_255(project, tmp_path):

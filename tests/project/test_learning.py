@@ -13,7 +13,7 @@ from parmesan_engine.project.entries import node_labels, one_hot
 from parmesan_engine.project.sampling import choose_items, choose_pixels
 from parmesan_engine.project.truth import truth as known_truth
 from tests.helpers import TASK, TinyEncoder, make_dataset, same, sample, truth
-from tests.project.painter import picture
+from tests.project.painter import line, picture
 
 
 @settings(max_examples=50, deadline=None)
@@ -75,6 +75,22 @@ def test_progress_is_told_and_evaluating_stores_nothing(tmp_path):
         result = scoring.evaluate(project, data, samples=2, progress=seen.append)
         assert result["samples"] == 2 and project.version == version and project.samples() == samples
         assert project.live.predictor().states == {}
+
+
+def test_learning_that_is_stopped_keeps_what_others_added_and_painted(tmp_path):
+    data = make_dataset(tmp_path / "data", train=2)
+    with learning.project_for(tmp_path / "p", open_dataset(data)) as project:
+        def stop(share):
+            if share == 1:
+                painted, other = project.samples()[0].id, project.add_sample(sample(2, 9))
+                project.annotate(painted, [line(4, 3, 9, 0)], gesture_id="mine")
+                project.others = {painted, other.id}
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            learning.learn(project, data, per_class=5, progress=stop)
+        assert {record.id for record in project.samples()} == project.others
+        assert len(project) == len(project.memory.select(gesture="mine")) > 0
 
 
 def test_demo_projects_are_made_once_and_a_half_made_one_again(tmp_path, monkeypatch):

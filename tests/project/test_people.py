@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from parmesan_engine.errors import FormatError
+from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.project import Project, presence
 from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.following import glance
@@ -120,6 +121,50 @@ def test_the_first_sample_of_another_process_opens_the_memory_here(tmp_path):
         there.annotate(first, [line(20, 16, 22, 1)], author="there")
         here.refresh()
         assert [record.author for record in here.history()[1:]] == ["here", "there"] and here.version == there.version
+
+
+def test_painting_knows_what_others_did_last(project, monkeypatch):
+    """Their classes may be painted with, and what they painted is replaced: also when they commit while this one encodes."""
+    def places():
+        project.refresh()
+        return project.memory.coordinates(project.memory.select(sample=project.first))
+
+    with Project.open(project.path) as other:
+        new = other.add_class("new", (1, 2, 3))
+        other.annotate(project.first, [line(30, 3, 9, 2)])
+        project.annotate(project.first, [line(30, 3, 9, new)])
+        assert len(np.unique(places(), axis=0)) == len(places()) and len(project.memory.select(label=new))
+        get = project.features.get
+
+        def meanwhile(*args):
+            other.annotate(project.first, [line(36, 3, 9, 2)], gesture_id="theirs")
+            return get(*args)
+
+        monkeypatch.setattr(project.features, "get", meanwhile)
+        result = project.annotate(project.first, [line(36, 3, 9, 0)])
+        assert result.entries_removed == result.entries_added and not len(project.memory.select(gesture="theirs"))
+        assert len(np.unique(places(), axis=0)) == len(places())
+        other.refresh()
+        assert same(project.predict(project.first), other.predict(project.first))
+
+
+def test_a_gesture_that_another_process_has_stored_is_not_stored_twice(project):
+    with Project.open(project.path) as other:
+        other.annotate(project.first, [line(30, 3, 9, 2)], gesture_id="once")
+        assert project.annotate(project.first, [line(30, 3, 9, 2)], gesture_id="once").delta is None
+        assert project.version == other.version
+
+
+def test_a_refused_stroke_leaves_the_predictor_at_the_newest_version(project, monkeypatch):
+    project.predict(project.first)
+    with Project.open(project.path) as other:
+        get = project.features.get
+        monkeypatch.setattr(project.features, "get", lambda *a: (other.annotate(project.first, [line(36, 3, 9, 2)]), get(*a))[1])
+        with pytest.raises(UnknownNameError):
+            project.annotate(project.first, [line(36, 3, 9, 9)])
+        monkeypatch.undo()
+        glance(project)
+        assert same(project.predict(project.first), other.predict(project.first))
 
 
 PAINT = """
