@@ -77,7 +77,7 @@ class Dataset:
         stored = read_label_array(item.label_path, max_bytes=max_bytes)
         if stored.ndim == self.spatial_dims + 1 and stored.shape[0] == 1:
             stored = stored[0]
-        shape = spatial_shape(item.image_path, spatial_dims=self.spatial_dims)
+        shape = spatial_shape(item.image_path, max_bytes=max_bytes, spatial_dims=self.spatial_dims)
         if stored.shape != shape:
             raise ShapeError(
                 f"labels of shape {shape}, as {item.image_path.name}",

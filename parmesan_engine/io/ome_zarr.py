@@ -34,18 +34,19 @@ def read_zarr(path: Path, *, max_bytes: int) -> list[Sample]:
     with decoding(path, "OME-Zarr"):
         image = _image(path)
         array, steps, notes = _level(image, max_bytes, path)
-        numbers = _ordered(array.read(), image.axes)
+        numbers = _ordered(array.read(max_bytes), image.axes)
         spacing, unit = _spacing(image, steps, numbers.ndim - 2)
     about = Sample(numbers[0], path.name, spacing, unit, notes=(*image.notes, *notes),
                    channel_names=clean_names(list(image.names), numbers.shape[1]))
     return frames_of(numbers, about, interval=_interval(image, steps))
 
 
-def zarr_shape(path: Path) -> tuple[int, ...]:
-    """Return the spatial shape of the largest level."""
+def zarr_shape(path: Path, *, max_bytes: int) -> tuple[int, ...]:
+    """Return the spatial shape of the level that read_zarr would read. Raises LimitError when none fits."""
     with decoding(path, "OME-Zarr"):
         image = _image(path)
-        sizes = dict(zip(image.axes, open_array(image.levels[0][0]).shape, strict=True))
+        array, _, _ = _level(image, max_bytes, path)
+        sizes = dict(zip(image.axes, array.shape, strict=True))
         return tuple(sizes[axis] for axis in "zyx" if axis in sizes and (axis != "z" or sizes[axis] > 1))
 
 
@@ -55,7 +56,7 @@ def read_zarr_labels(path: Path, *, max_bytes: int) -> np.ndarray:
         image = _image(path)
         array = open_array(image.levels[0][0])
         check_limit(array.shape, max_bytes, path.name)
-        labels = _ordered(array.read(), image.axes)
+        labels = _ordered(array.read(max_bytes), image.axes)
     if labels.shape[1] != 1:
         raise FormatError("one number per pixel", f"{path.name} with {labels.shape[1]} channels", "save labels in one channel")
     return labels[:, 0]

@@ -54,16 +54,21 @@ def read_frames(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: i
     return frames
 
 
-def spatial_shape(path: str | Path, *, spatial_dims: int | None = None) -> tuple[int, ...]:
-    """Return the spatial shape that `read` would give, from the header alone where there is one (else it is read)."""
+def spatial_shape(path: str | Path, *, max_bytes: int = MAX_BYTES, spatial_dims: int | None = None) -> tuple[int, ...]:
+    """Return the spatial shape that `read` would give, from the header alone where there is one (else it is read).
+
+    max_bytes: as for `read`, which takes the largest picture of a pyramid that fits. Raises as `read`.
+    """
     path = Path(path)
     kind = sniff(path)
     if kind in ("PNG", "JPEG"):
         return raster_shape(path, kind)
     if kind == "npy":
         return npy_shape(path, spatial_dims)
-    shapes = {"TIFF": tiff_shape, "NIfTI": nifti_shape, "NRRD": nrrd_shape, "OME-Zarr": zarr_shape}
-    return shapes[kind](path) if kind in shapes else read(path, spatial_dims=spatial_dims).spatial_shape
+    if kind in ("TIFF", "OME-Zarr"):
+        return (tiff_shape if kind == "TIFF" else zarr_shape)(path, max_bytes=max_bytes)
+    shapes = {"NIfTI": nifti_shape, "NRRD": nrrd_shape}
+    return shapes[kind](path) if kind in shapes else read(path, max_bytes=max_bytes, spatial_dims=spatial_dims).spatial_shape
 
 
 def read_label_array(path: str | Path, *, max_bytes: int = MAX_BYTES, frame: int = 0) -> np.ndarray:

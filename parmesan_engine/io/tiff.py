@@ -54,11 +54,11 @@ def read_tiff(path: Path, *, max_bytes: int) -> list[Sample]:
     return frames_of(array, about, interval=interval)
 
 
-def tiff_shape(path: Path) -> tuple[int, ...]:
-    """Return the spatial shape as read_tiff would, from the header alone."""
+def tiff_shape(path: Path, *, max_bytes: int) -> tuple[int, ...]:
+    """Return the spatial shape as read_tiff would, from the header alone. Raises LimitError."""
     with decoding(path, "TIFF"), _opened(path) as tif:
-        series = tif.series[0]
-        _check_axes(series, path)
+        _check_axes(tif.series[0], path)
+        series, _ = _level(tif.series[0], path, max_bytes)
         return _to_sizes(series, _orientation(series.keyframe))
 
 

@@ -19,10 +19,12 @@ import imagecodecs
 import numpy as np
 
 from parmesan_engine.errors import FormatError, LimitError
+from parmesan_engine.io.files import fits
 
 _TEXT_BYTES = 2**24  # of one description
-MAX_CHUNK = 2**32  # bytes of one chunk, unpacked
 MAX_CHUNKS = 1_000_000
+_PADDING = 8  # times an array's numbers that its chunks may hold: the last ones stick out along each axis
+_SMALL = 2**26  # numbers that chunks may hold in any case: small levels often keep the chunks of the large ones
 _NOWHERE = 2**64 - 1  # offset of a chunk that a shard does not hold
 _NAMES = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
 Decoder = Callable[[bytes], bytes]
@@ -40,8 +42,15 @@ class ZarrArray:
     decode: Callable[[bytes], np.ndarray]
     key: Callable[[tuple[int, ...]], str]
 
-    def read(self) -> np.ndarray:
-        """Return all of it. The caller has checked its size. Raises FormatError for a damaged chunk."""
+    def read(self, max_bytes: int) -> np.ndarray:
+        """Return all of it, whose size the caller has checked; a chunk, which may be far larger, is checked here.
+
+        Raises LimitError for chunks over max_bytes or much larger than the array, FormatError for a damaged one.
+        """
+        stored = math.prod(-(-n // c) * c for n, c in zip(self.shape, self.chunks, strict=True))
+        if not fits(self.chunks, max_bytes) or stored > max(_PADDING * math.prod(self.shape), _SMALL):
+            raise LimitError(f"chunks of at most {max_bytes:,} bytes, little more in all than the array of {self.shape}",
+                             f"chunks of {self.chunks} in {self.folder.name}", "save it with other chunks")
         array = np.full(self.shape, self.fill, self.dtype)
         for place in itertools.product(*(range(-(-n // c)) for n, c in zip(self.shape, self.chunks, strict=True))):
             file = self.folder / self.key(place)
@@ -76,7 +85,7 @@ def _version2(folder: Path, about: dict[str, Any]) -> ZarrArray:
     if dtype is None or dtype.kind not in "biuf":
         raise FormatError("numbers", f"{str(about['dtype'])[:60]} in {folder.name}", "save it with a dtype such as uint16")
     shape, chunks = _shape(about["shape"], folder), _shape(about["chunks"], folder)
-    _check(shape, chunks, dtype, folder)
+    _check(shape, chunks, folder)
     if about.get("filters"):
         raise _unknown("filters", about["filters"])
     size, order, unpack = math.prod(chunks) * dtype.itemsize, about.get("order", "C"), None
@@ -99,7 +108,7 @@ def _version3(folder: Path, about: dict[str, Any]) -> ZarrArray:
     if grid.get("name") != "regular" or about.get("storage_transformers"):
         raise _unknown("chunk grid or storage transformers", grid.get("name"))
     shape, chunks = _shape(about["shape"], folder), _shape(_dict(grid["configuration"], folder)["chunk_shape"], folder)
-    _check(shape, chunks, dtype, folder)
+    _check(shape, chunks, folder)
     encoding = _dict(about["chunk_key_encoding"], folder)
     default = encoding.get("name") == "default"
     separator = encoding.get("configuration", {}).get("separator", "/" if default else ".")
@@ -138,7 +147,7 @@ def _shard(settings: dict[str, Any], dtype: np.dtype, shape: tuple[int, ...], or
            folder: Path) -> Callable[[bytes], np.ndarray]:
     """Return the decoder of a shard: many chunks in one file, found by a table of (offset, length) at its end or start."""
     inner = _shape(settings["chunk_shape"], folder)
-    _check(shape, inner, dtype, folder)
+    _check(shape, inner, folder)
     counts = tuple(n // c for n, c in zip(shape, inner, strict=True))
     if any(n % c for n, c in zip(shape, inner, strict=True)):
         raise FormatError("chunks that fill their shard", f"{inner} in {shape} in {folder.name}", "save it again")
@@ -198,13 +207,12 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple[int, ...], folder: Path,
     return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
-def _check(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: np.dtype, folder: Path) -> None:
+def _check(shape: tuple[int, ...], chunks: tuple[int, ...], folder: Path) -> None:
     if len(shape) != len(chunks) or 0 in chunks:
         raise FormatError("chunks with as many axes as the array", f"{chunks} for {shape} in {folder.name}", "save it again")
     count = math.prod(-(-n // c) for n, c in zip(shape, chunks, strict=True))
-    if math.prod(chunks) * dtype.itemsize > MAX_CHUNK or count > MAX_CHUNKS:
-        raise LimitError(f"at most {MAX_CHUNKS:,} chunks of at most {MAX_CHUNK:,} bytes", f"{count:,} of {chunks} in {folder.name}",
-                         "save it with other chunks")
+    if count > MAX_CHUNKS:
+        raise LimitError(f"at most {MAX_CHUNKS:,} chunks", f"{count:,} of {chunks} in {folder.name}", "save it with other chunks")
 
 
 def _shape(value: Any, folder: Path) -> tuple[int, ...]:

@@ -89,6 +89,7 @@ def test_the_largest_level_that_fits(tmp_path, volume):
     small = io.read(path, max_bytes=4 * 5 * 4 * 5)
     assert np.array_equal(small.array[0], volume[:, ::2, ::2]) and small.spacing == (2, 2, 2)
     assert small.notes == ("read at 5 x 4 x 5 of 5 x 7 x 9, the largest level that fits",)
+    assert io.spatial_shape(path) == (5, 7, 9) and io.spatial_shape(path, max_bytes=4 * 5 * 4 * 5) == (5, 4, 5)
     with pytest.raises(LimitError, match="5 x 4 x 5"):
         io.read(path, max_bytes=100)
     with pytest.raises(LimitError):  # labels are read as they are or not at all
@@ -130,6 +131,27 @@ def test_a_huge_description_and_a_bomb_are_refused(tmp_path, volume):
     (path / "0/zarr.json").write_text(json.dumps(about))
     with pytest.raises(LimitError, match="chunks of at most"):
         io.read(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("shape, chunks", [((5, 7, 9), (500, 500, 500)), ((3000, 7, 1), (1, 7, 10**6))], ids=["huge", "in all"])
+def test_chunks_far_larger_than_their_array_are_not_unpacked(tmp_path, version, shape, chunks):
+    path = image(tmp_path / "a.zarr", [np.zeros((5, 7, 9), np.uint8)], "zyx", version, chunks=(5, 7, 9))
+    file = path / ("0/.zarray" if version == 2 else "0/zarr.json")
+    about = json.loads(file.read_text()) | {"shape": shape}
+    place = about if version == 2 else about["chunk_grid"]["configuration"]
+    place["chunks" if version == 2 else "chunk_shape"] = chunks
+    file.write_text(json.dumps(about))
+    for read in (io.read, read_label_array):
+        with pytest.raises(LimitError, match="chunks of at most"):
+            read(path)
+
+
+def test_a_chunk_over_the_limit_of_the_caller_is_not_unpacked(tmp_path, volume):
+    path = image(tmp_path / "a.zarr", [volume], "zyx", chunks=(64, 64, 64))
+    assert np.array_equal(io.read(path).array[0], volume)  # small arrays often keep the chunks of large ones
+    with pytest.raises(LimitError, match="chunks of at most"):
+        io.read(path, max_bytes=4 * volume.size)
 
 
 def test_damaged_and_other_folders(tmp_path, volume):

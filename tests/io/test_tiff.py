@@ -203,6 +203,8 @@ def test_the_largest_picture_of_a_pyramid_that_fits(tmp_path, rng):
     small = io.read(tmp_path / "a.ome.tif", max_bytes=4 * 16 * 24)
     assert np.array_equal(small.array[0], picture[::4, ::4]) and small.spacing == (2.0, 2.0)
     assert "16 x 24 of 64 x 96" in small.notes[0]
+    shapes = [io.spatial_shape(tmp_path / "a.ome.tif", max_bytes=n) for n in (4 * 16 * 24, 2**20)]
+    assert shapes == [(16, 24), (64, 96)]
 
 
 def test_colours_in_several_channels_are_all_channels(tmp_path, rng):
