@@ -128,13 +128,18 @@ class Reader:
             self._check_not_purged()
             return rows
 
+    def check(self) -> None:
+        """Raise VersionError when examples were unlearned since this version was read: it must not be used any more."""
+        with self._lock:
+            self._check_not_purged()
+
     def _check_not_purged(self) -> None:
         """Reading comes first: another process counts its purge up before it overwrites a row."""
         if self._purge_epoch() != self._known_epoch:
             raise VersionError(
                 "a version whose examples still exist",
                 "examples that were unlearned meanwhile",
-                "call refresh() and use the new version",
+                "refresh, and start again with the new version",
             )
 
     def _column(self, name: str, ids: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import shutil
 import threading
 import uuid
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,18 +45,23 @@ class FeatureCache:
         self._held: OrderedDict[str, FeaturePyramid] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
+        self._dropped: Counter[str] = Counter()  # how often: what was begun before a drop is not kept after it
 
     def get(self, sample_id: str, progress: Callable[[float], None] | None = None) -> FeaturePyramid:
-        """Return the features of a sample. progress may raise to cancel; then nothing is kept. Raises UnknownNameError, StoreError."""
+        """Return the features of a sample; they are not kept if they are dropped meanwhile.
+
+        progress may raise to cancel; then nothing is kept. Raises UnknownNameError, StoreError.
+        """
         with self._lock:
             making = self._making.setdefault(sample_id, threading.Lock())
         with making:
+            age = self._dropped[sample_id]
             pyramid = self._known(sample_id) or self._read(sample_id)
             if pyramid is None:
                 sample, _ = adapt(self.samples.read(sample_id), self.channels)
                 pyramid = self.encoder.encode(sample, progress=progress)
-                self._write(sample_id, pyramid)
-            self._hold(sample_id, pyramid)
+                self._write(sample_id, pyramid, age)
+            self._hold(sample_id, pyramid, age)
             return pyramid
 
     def ready(self, sample_id: str) -> bool:
@@ -64,8 +69,9 @@ class FeatureCache:
         return self._known(sample_id) is not None or (self._place(sample_id) / NOTE).exists()
 
     def drop(self, sample_id: str) -> None:
-        """Forget the features of a sample, on disk too."""
+        """Forget the features of a sample, on disk too, and those that are being made now. Does not wait for their making."""
         with self._lock:
+            self._dropped[sample_id] += 1
             self._held.pop(sample_id, None)
         for place in self.folder.glob(f"{sample_id}-*"):
             shutil.rmtree(place, ignore_errors=True)
@@ -77,8 +83,10 @@ class FeatureCache:
         with self._lock:
             return self._held.get(sample_id)
 
-    def _hold(self, sample_id: str, pyramid: FeaturePyramid) -> None:
+    def _hold(self, sample_id: str, pyramid: FeaturePyramid, age: int) -> None:
         with self._lock:
+            if age != self._dropped[sample_id]:
+                return
             self._held[sample_id] = pyramid
             self._held.move_to_end(sample_id)
             while sum(_bytes(p) for p in self._held.values()) > self.ram and len(self._held) > 1:
@@ -104,7 +112,7 @@ class FeatureCache:
             shutil.rmtree(place, ignore_errors=True)
             return None
 
-    def _write(self, sample_id: str, pyramid: FeaturePyramid) -> None:
+    def _write(self, sample_id: str, pyramid: FeaturePyramid, age: int) -> None:
         """Keep features on disk if they fit; without room or permission they stay in RAM only, and the log says so."""
         if _bytes(pyramid) > self.disk // 2:
             return
@@ -119,10 +127,15 @@ class FeatureCache:
             note = {"shape": pyramid.spatial_shape, "groups": pyramid.groups, "levels": notes}
             (beside / NOTE).write_text(json.dumps(note), encoding="utf-8")
             self._make_room(_bytes(pyramid))
-            os.replace(beside, self._place(sample_id))
+            with self._lock:  # a drop comes before the renaming, or after it and finds the folder
+                if age == self._dropped[sample_id]:
+                    os.replace(beside, self._place(sample_id))
+            if all(record.id != sample_id for record in self.samples.records()):  # another process has removed it meanwhile
+                self.drop(sample_id)
         except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)
             log.warning("features of sample %s were not kept on disk: %s", sample_id, error)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
     def _make_room(self, size: int) -> None:
         """Delete the least recently used features until `size` more bytes fit into the bound."""

@@ -172,6 +172,7 @@ def without_painted(truth: np.ndarray, painted: np.ndarray) -> np.ndarray:
 @contextmanager
 def _visiting(snapshot: Snapshot, sample: Sample) -> Iterator[str]:
     """Hold a sample ready that is not of the project; yield the name under which it is held."""
+    snapshot.check()
     name = f"visiting {sample.content_hash}"
     snapshot.predictor.set_sample(name, sample)
     try:

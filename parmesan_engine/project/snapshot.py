@@ -17,7 +17,7 @@ class Snapshot:
     """Predicts the samples of a project from one version of its memory under one metric. For one thread.
 
     Predictions equal those of the project at that version. Raises EmptyMemoryError from a version without examples,
-    VersionError once examples of the version have been unlearned.
+    VersionError once examples of the project have been unlearned: what it still holds of them must not be seen any more.
     """
 
     def __init__(self, view: Reader, metric: Metric, features: FeatureCache) -> None:
@@ -35,7 +35,8 @@ class Snapshot:
         return self.predictor.task
 
     def state(self, sample_id: str, progress: Callable[[float], None] | None = None) -> SampleState:
-        """Return a sample held ready: its features, neighbours and votes. Raises UnknownNameError."""
+        """Return a sample held ready: its features, neighbours and votes. Raises UnknownNameError, VersionError."""
+        self.check()
         states = self.predictor.states
         if sample_id not in states:
             _, notes = adapt(self.features.samples.read(sample_id), self.features.channels)
@@ -44,8 +45,12 @@ class Snapshot:
                 states.pop(next(iter(states)))
         return states[sample_id]
 
+    def check(self) -> None:
+        """Raise VersionError when examples have been unlearned since."""
+        self.predictor.memory.check()
+
     def predict(self, sample_id: str, *, box: Box | None = None, progress: Callable[[float], None] | None = None) -> Prediction:
-        """Return the prediction of a sample of the project, or of a box of it. Raises UnknownNameError, ShapeError."""
+        """Return the prediction of a sample of the project, or of a box of it. Raises UnknownNameError, VersionError, ShapeError."""
         self.state(sample_id, progress)
         return self.predictor.predict(sample_id, box=box)
 

@@ -95,6 +95,41 @@ def test_two_threads_encode_once(project):
     assert shared.encoder.calls == 1 and got[0] is got[1]
 
 
+@pytest.mark.parametrize("removed", [True, False])
+def test_what_is_forgotten_while_it_is_encoded_is_not_kept(project, removed):
+    teach(project, project.first)
+    project.features.drop(project.first)
+    own = project.features.encoder = Counting(project.encoder)
+    own.gate.clear()
+    thread = threading.Thread(target=project.features.get, args=(project.first,))
+    thread.start()
+    while not own.calls:
+        thread.join(0.01)
+    if removed:
+        project.remove_sample(project.first)  # would hang if it waited for the encoding
+    else:
+        project.forget(gesture=f"{project.first}-blob")
+    own.gate.set()
+    thread.join()
+    assert not project.features.ready(project.first) and not list((project.path / "cache").glob("*"))
+    if not removed:
+        project.features.get(project.first)
+        assert project.features.ready(project.first), "the next look keeps them again"
+
+
+def test_what_another_process_removes_while_it_is_encoded_is_not_kept_on_disk(project):
+    own = cache(project)  # does not hear of the removal
+    own.encoder.gate.clear()
+    thread = threading.Thread(target=own.get, args=(project.first,))
+    thread.start()
+    while not own.encoder.calls:
+        thread.join(0.01)
+    project.remove_sample(project.first)
+    own.encoder.gate.set()
+    thread.join()
+    assert not list((project.path / "cache").glob("*"))
+
+
 def test_a_cancelled_encoding_leaves_nothing(project):
     class StopError(Exception):
         pass

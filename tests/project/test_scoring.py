@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, ShapeError, VersionError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.jobs import StoppedError
 from parmesan_engine.project import scoring
@@ -102,6 +102,14 @@ def test_a_dataset_is_scored_without_storing_or_holding_a_sample(tmp_path, kind)
         other = make_dataset(tmp_path / "other", kind="regression" if task is None else "segmentation")
         with pytest.raises(ShapeError):
             score_dataset(project, snapshot, other)
+
+
+def test_a_dataset_is_not_scored_by_what_was_unlearned_meanwhile(tmp_path, known):
+    project, ids = known
+    snapshot = project.snapshot()
+    project.forget(gesture=f"{ids[0]}-edge")
+    with pytest.raises(VersionError):
+        score_dataset(project, snapshot, make_dataset(tmp_path / "data"))
 
 
 def test_milestones_span_the_history():

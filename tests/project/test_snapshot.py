@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
+from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError, VersionError
+from parmesan_engine.project import Project
 from tests.project.painter import flat, line, new_project, teach
 
 
@@ -56,6 +57,23 @@ def test_it_works_while_somebody_holds_the_lock(project):
         thread.start()
         assert done.wait(60)
     thread.join()
+
+
+def test_it_ends_once_examples_are_unlearned_also_in_another_process(project):
+    teach(project, project.first)
+    held, other = project.snapshot(), Project.open(project.path)
+    held.predict(project.first)
+    project.forget(gesture=f"{project.first}-blob", purge=False)
+    held.predict(project.first)  # what can be undone is no secret
+    project.undo()
+    with other:
+        other.forget(gesture=f"{project.first}-blob")
+    for ask in (held.predict, held.overview, held.state):
+        for sample_id in (project.first, project.second):
+            with pytest.raises(VersionError):
+                ask(sample_id)
+    project.refresh()
+    assert project.snapshot().predict(project.first).version == project.version
 
 
 def test_it_refuses_what_is_not_there(project):
