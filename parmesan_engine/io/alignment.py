@@ -14,10 +14,11 @@ def aligned(labels: np.ndarray, own: np.ndarray | None, wanted: np.ndarray | Non
     """Return labels in the order of the sample's voxels, and notes for the user. Values and voxels stay as they are.
 
     labels: (z, y, x), or any other shape when one affine is missing; own, wanted: (4, 4) from voxel (x, y, z) to world, of the
-    labels and of the sample. Raises ShapeError when the labels do not have `shape` afterwards.
+    labels and of the sample; one that puts many voxels into one place counts as missing. Raises ShapeError when the labels do
+    not have `shape` afterwards.
     """
     notes = ()
-    if own is not None and wanted is not None and labels.ndim == len(shape) == 3 and not np.allclose(own, wanted):
+    if _places(own) and _places(wanted) and labels.ndim == len(shape) == 3 and not np.allclose(own, wanted):
         turned = _turned(labels, np.linalg.solve(wanted, own), shape)
         if turned is None:
             notes = (OTHER_PLACE,)
@@ -27,6 +28,11 @@ def aligned(labels: np.ndarray, own: np.ndarray | None, wanted: np.ndarray | Non
         expected = f"labels of shape {tuple(shape)}, as the sample has"
         raise ShapeError(expected, f"{labels.shape} in {name}", "choose the labels of this sample")
     return labels, notes
+
+
+def _places(affine: np.ndarray | None) -> bool:
+    """Return whether an affine gives every voxel a place of its own."""
+    return affine is not None and bool(np.isfinite(affine).all()) and np.linalg.matrix_rank(affine[:3, :3]) == 3
 
 
 def _turned(labels: np.ndarray, between: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:

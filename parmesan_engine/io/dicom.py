@@ -18,6 +18,7 @@ from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
 from parmesan_engine.io.dicom_pixels import channels_of, dtype_of, frame_of
+from parmesan_engine.io.dicom_places import places_of
 from parmesan_engine.io.files import DECODER_ERRORS, check_limit, decoding
 from parmesan_engine.io.frames import frames_of
 from parmesan_engine.types import Sample
@@ -212,16 +213,15 @@ def _moments(slices: list[_Slice], data: pydicom.Dataset, path: Path) -> tuple[l
         notes = () if len(slices) == 1 else ("slices in the order of their numbers; the files do not say where they lie",)
         return [ordered], notes, abs(float(gap)) if gap else None
     across = np.cross(slices[0].orientation[:3], slices[0].orientation[3:])
-    places: dict[float, list[_Slice]] = {}
-    for one in slices:
-        places.setdefault(round(float(np.dot(one.position, across)), 2) + 0.0, []).append(one)
-    counts = {len(group) for group in places.values()}
-    if len(counts) > 1:
-        raise FormatError("as many pictures at each place as at the others", f"{min(counts)} to {max(counts)} in {path.name}",
+    along = np.asarray([one.position for one in slices]) @ across
+    places = places_of(along, min(_pixel_size(data) or (1.0,)))
+    if places is None:
+        got = f"{len(slices):,} pictures, more at some places than at others, in {path.name}"
+        raise FormatError("as many pictures at each place as at the others", got,
                           "copy the missing files too, or choose the folder of one series")
-    ordered = [sorted(places[place], key=lambda one: (one.when, one.path, one.index)) for place in sorted(places)]
-    steps, notes = np.diff(sorted(places)), ()
-    gap = float(np.median(steps)) if len(steps) else None
+    ordered = [sorted((slices[i] for i in place), key=lambda one: (one.when, one.path, one.index)) for place in places]
+    steps, notes = np.diff(along[places].mean(1)), ()
+    gap = round(float(np.median(steps)), 6) if len(steps) else None
     if len(steps) and steps.max() - steps.min() > 2 * _UNEVEN * gap:
         notes = (f"slices lie {steps.min():g} to {steps.max():g} mm apart; {gap:g} mm is taken for all",)
     return [list(moment) for moment in zip(*ordered, strict=True)], notes, gap
@@ -258,9 +258,8 @@ def _native(data: pydicom.Dataset) -> str:
 def _geometry(volume: list[_Slice], data: pydicom.Dataset,
               gap: float | None) -> tuple[tuple[float, ...] | None, str, np.ndarray | None]:
     """Return the spacing (z, y, x), its unit and the affine. Distances at a detector stand in where the body's are not given."""
-    pixel = _numbers(_found(data, 0, "PixelMeasuresSequence", "PixelSpacing") or data.get("ImagerPixelSpacing"), 2)
-    first, last = volume[0], volume[-1]
-    if pixel is None or min(pixel) <= 0:
+    pixel, first, last = _pixel_size(data), volume[0], volume[-1]
+    if pixel is None:
         return None, "px", None
     if first.position is None or first.orientation is None:
         return ((gap, *pixel) if gap or len(volume) == 1 else None), "mm", None
@@ -271,6 +270,12 @@ def _geometry(volume: list[_Slice], data: pydicom.Dataset,
     affine = np.eye(4)
     affine[:3] = np.stack([along * pixel[1], down * pixel[0], step, np.asarray(first.position)], axis=1)
     return (gap or float(np.linalg.norm(step)), *pixel), "mm", _TO_RAS @ affine
+
+
+def _pixel_size(data: pydicom.Dataset) -> tuple[float, ...] | None:
+    """Return the size (y, x) of a pixel in mm, None when the file does not say."""
+    pixel = _numbers(_found(data, 0, "PixelMeasuresSequence", "PixelSpacing") or data.get("ImagerPixelSpacing"), 2)
+    return pixel if pixel and min(pixel) > 0 else None
 
 
 def _interval(data: pydicom.Dataset) -> str:

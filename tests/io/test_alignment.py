@@ -32,6 +32,12 @@ def test_another_place_is_told_and_nothing_moved(move):
     assert turned is LABELS and notes == (OTHER_PLACE,)
 
 
+@pytest.mark.parametrize("flat", [np.zeros((4, 4)), np.diag([1.0, 1, 0, 1]), np.full((4, 4), np.nan), AFFINE[[0, 0, 1, 3]]])
+def test_an_affine_that_gives_no_places_counts_as_missing(flat):
+    assert aligned(LABELS, flat, AFFINE, LABELS.shape, "a") == (LABELS, ()) == aligned(LABELS, AFFINE, flat, LABELS.shape, "a")
+    assert aligned(LABELS[:1], flat, np.eye(4), (1, 5, 6), "a")[1] == ()
+
+
 def test_without_affines_the_shape_decides():
     assert aligned(LABELS, None, AFFINE, LABELS.shape, "a") == (LABELS, ())
     for own in (None, AFFINE @ np.diag([2, 1, 1, 1])):

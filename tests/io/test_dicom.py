@@ -21,6 +21,7 @@ from pydicom.uid import (
 from parmesan_engine import io
 from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.io import dicom
+from parmesan_engine.io.dicom_places import places_of
 
 SAMPLES = Path(pydicom.__file__).parent / "data/test_files"
 AXIAL = (1, 0, 0, 0, 1, 0)
@@ -93,11 +94,43 @@ def test_several_pictures_at_each_place_are_time_points(tmp_path, volume):
     assert np.array_equal(io.read(tmp_path).array, frames[0].array) and "time point 2 of 3" in frames[1].notes
 
 
+def test_positions_that_were_rounded_apart_are_one_place(tmp_path, volume):
+    """2.505 and 2.50499: the same place, on both sides of a rounding edge, must not exchange two time points."""
+    for moment in range(2):
+        for z, plane in enumerate(volume):
+            place = 2.505 * z - (1e-5 if (z + moment) % 2 else 0)
+            save(tmp_path / f"{moment}-{z}.dcm", plane + moment, header(
+                ImagePositionPatient=[0, 0, f"{place:.5f}"], ImageOrientationPatient=list(AXIAL), PixelSpacing=[0.5, 0.5],
+                TemporalPositionIdentifier=moment + 1))
+    frames = io.read_frames(tmp_path)
+    assert [np.array_equal(frame.array[0], volume + i) for i, frame in enumerate(frames)] == [True, True]
+    assert frames[0].spacing == pytest.approx((2.505, 0.5, 0.5), abs=1e-4)
+
+
+@pytest.mark.parametrize("step", [0.004, 0.0125])
+def test_thin_slices_are_places_of_their_own(tmp_path, volume, step):
+    for z, plane in enumerate(volume):
+        save(tmp_path / f"{z}.dcm", plane, header(ImagePositionPatient=[0, 0, round(step * z, 4)], ImageOrientationPatient=list(AXIAL),
+                                                 PixelSpacing=[0.004, 0.004]))
+    sample, = io.read_frames(tmp_path)
+    assert np.array_equal(sample.array[0], volume) and sample.spacing == (step, 0.004, 0.004)
+
+
+@pytest.mark.parametrize("along, found", [
+    ([0, 1, 2, 3], 1), ([5, 5, 5], 3), ([0, 0, 0, 7, 7, 7], 3), ([0, 0.003, 2.5, 2.501], 2), ([0, 1, 2, 60, 61, 62], 1), ([4], 1),
+    ([0, 1, 20, 21, 40, 41], 1), ([0, 0, 2.5], None), ([0, 0.003, 2.5], None), ([0, 0, 0, 0.003, 0.003, 9], None)])
+def test_places(along, found):
+    order = np.random.default_rng(0).permutation(len(along))
+    there = places_of(np.asarray(along, float)[order], 0.5)
+    assert there is None if found is None else there.shape == (len(along) // found, found)
+    assert there is None or sorted(along) == np.asarray(along, float)[order][there.ravel()].tolist()
+
+
 def test_a_missing_file_is_told(tmp_path, volume):
     for moment in range(2):
         series(tmp_path / f"t{moment}", volume, TemporalPositionIdentifier=moment + 1)
     next((tmp_path / "t1").iterdir()).unlink()
-    with pytest.raises(FormatError, match="1 to 2 in"):
+    with pytest.raises(FormatError, match="more at some places than at others"):
         io.read(tmp_path)
     gap = series(tmp_path / "gap", volume)
     for file in gap.iterdir():
