@@ -67,6 +67,15 @@ def find_version(records: list[VersionRecord], version: str | int) -> VersionRec
     return found[-1]
 
 
+def undone(records: list[VersionRecord]) -> set[int]:
+    """Return the seqs of the versions that are undone now; an undo that was redone is one of them."""
+    found: set[int] = set()
+    for record in reversed(records):
+        if record.undoes is not None and record.seq not in found:
+            found.add(record.undoes)
+    return found
+
+
 def checked_tag(text: str) -> str:
     """Return a label of a version on one line. Raises FormatError when it is too long."""
     text = " ".join(str(text).split())

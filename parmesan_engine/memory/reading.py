@@ -194,6 +194,11 @@ class Reader:
             ids = self._checked(ids)
             return np.split(ids, np.flatnonzero(np.diff(self._entries.chunk_of(ids))) + 1) if len(ids) else []
 
+    def born(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) number (`seq`) of the version that learned each entry."""
+        with self._lock:
+            return self._entries.chunk_table["seq"][self._entries.chunk_of(self._checked(ids))]
+
     def samples_of(self, ids: np.ndarray) -> list[str]:
         """Return the ids of the samples that entries come from, each once, in alphabetical order."""
         with self._lock:

@@ -1,6 +1,7 @@
 """Take in what another project has learned: its samples, its examples with where they come from, its classes, as one version.
 
-What both hold already is not doubled, so a branch can come back and a merge can be repeated. Classes are matched by name. A
+What both hold already is not doubled, so a branch can come back and a merge can be repeated. What this project held once and took
+back or painted over stays away, but for what an undone merge had brought. Classes are matched by name. A
 source keeps its name, unless this project has examples of that name that the other has not: then it becomes OTHER/source, so
 that either can be switched off or forgotten alone. The outcome does not depend on the order in which examples were learned.
 """
@@ -15,6 +16,7 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.copying import batches_of
 from parmesan_engine.memory.hashing import entry_digests, origin_digest
+from parmesan_engine.memory.history import undone
 from parmesan_engine.memory.memory import Lesson
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.classes import with_class
@@ -102,9 +104,9 @@ class _Merging:
         task, columns = _joined(memory.task, self.task)
         theirs = [replace(batch, labels=_columns(batch.labels, columns, task.label_dim)) for batch in self._batches]
         coming = _by_source(theirs)
-        known = {name: set().union(*_by_source(batches_of(memory, memory.select(source=name))).values())
-                 for source in coming for name in (source, f"{self._name}/{source}")}
-        self.names = {source: source if known[source] <= coming[source] else f"{self._name}/{source}" for source in coming}
+        here = {source: _known(memory, memory.select(source=source)) for source in coming}
+        self.names = {source: source if here[source] <= coming[source] else f"{self._name}/{source}" for source in coming}
+        known = {name: _known(memory, _ever(memory, name)) for name in {*coming, *self.names.values()}}
         rows = memory.columns(stored=True)
         batches = list(self._new(theirs, known, {rows.names[code] for code in np.unique(rows.gesture).tolist()}))
         self.added = sum(len(batch.keys) for batch in batches)
@@ -142,6 +144,17 @@ def _columns(labels: np.ndarray, columns, width: int) -> np.ndarray:
     moved = np.zeros((len(labels), width), np.float32)
     np.add.at(moved, (slice(None), list(columns)), labels)
     return moved
+
+
+def _known(memory: Memory, ids: np.ndarray) -> set[bytes]:
+    return set().union(*_by_source(batches_of(memory, ids)).values())
+
+
+def _ever(memory: Memory, source: str) -> np.ndarray:
+    """Return the ids of all entries of a source that are or were here; those that an undone merge brought never were."""
+    records, ids = memory.history(), memory.select(source=source, removed=True)
+    merges = {record.seq for record in records if record.verb == "merge"} & undone(records)
+    return ids[~np.isin(memory.born(ids), list(merges))]
 
 
 def _by_source(batches: Iterable[EntryBatch]) -> Known:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, StoreError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.memory import Memory, VersionRecord
@@ -54,8 +54,10 @@ class Project:
         self.live: Live | None = None
         self.features: FeatureCache | None = None
         self._upkeep = Upkeep(self.lock)
-        if (self.path / "memory").exists():
+        if Memory.is_at(self.path / "memory"):
             self._open_memory()
+        elif first := next(iter(self.store.records()), None):  # a process was killed while it made the memory
+            self._ensure_memory(first)
 
     @classmethod
     def create(cls, path: str | Path, *, name: str, task: TaskSpec, encoder: str = "filter_bank", novelty: float = 0.0,
@@ -358,8 +360,12 @@ class Project:
         if self.memory is None:
             channels = self.encoder.channels_of(record.channels, record.spatial_dims)
             self._description = update_description(self.path, sample={"channels": record.channels, "dims": record.spatial_dims})
-            Memory.create(self.path / "memory", channels=channels, task=self.task, encoder=self._description["encoder"],
-                          novelty=self._description["novelty"]).close()
+            try:
+                Memory.create(self.path / "memory", channels=channels, task=self.task, encoder=self._description["encoder"],
+                              novelty=self._description["novelty"]).close()
+            except StoreError:
+                if not Memory.is_at(self.path / "memory"):  # else another process was quicker
+                    raise
             self._open_memory()
 
     def _open_memory(self) -> None:

@@ -214,6 +214,27 @@ def test_a_branch_comes_back_with_only_what_is_new(project, tmp_path):
         assert {s.name for s in sources(project.memory)} == {"strokes", "side/strokes"}
 
 
+def test_what_was_corrected_here_stays_corrected_when_a_branch_comes_back(project, tmp_path):
+    with Project.open(branch(project, project.version, tmp_path / "side")) as side:
+        project.annotate(project.first, [line(20, 16, 22, 0)])
+        project.annotate(project.first, [line(24, 39, 43, None, kind="eraser")])
+        version, before = project.version, project.painted(project.first)
+        assert merge(project, side)["entries_added"] == 0
+        assert project.version == version and np.array_equal(project.painted(project.first), before)
+
+
+def test_a_merge_that_was_undone_may_be_done_again(project, tmp_path):
+    with lab(tmp_path / "lab", 5) as other:
+        size = len(other)
+        assert merge(project, other)["entries_added"] == size
+        version = project.version
+        project.undo()
+        assert merge(project, other)["entries_added"] == size and project.version == version
+        project.undo()
+        project.redo()
+        assert merge(project, other)["entries_added"] == 0
+
+
 def test_gestures_of_another_project_are_not_taken_for_ones_of_this(project, tmp_path):
     other, (first, _) = new_project(tmp_path / "other", seeds=(5, 6))
     with other:

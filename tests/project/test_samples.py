@@ -1,6 +1,7 @@
 """Samples of a project: stored once by content, imported safely, removed without a trace; damage is seen."""
 
 import json
+import shutil
 import threading
 import zlib
 from dataclasses import replace
@@ -77,6 +78,21 @@ def test_bad_files_are_refused_with_a_clear_message_and_leave_nothing(project, t
             with pytest.raises(kind):
                 project.import_bytes(name, (tmp_path / "bad" / name).read_bytes())
     assert files_of(project.path) == files and len(project.samples()) == 1 and same(project.predict(project.first), before)
+
+
+@pytest.mark.parametrize("left", [(), ("keys.f32", "manifest.sqlite")], ids=["a folder", "empty files"])
+def test_a_project_whose_memory_was_being_made_when_the_process_was_killed_opens(project, left):
+    project.close()
+    made = {path.name for path in (project.path / "memory").iterdir()}
+    assert made >= set(left)
+    shutil.rmtree(project.path / "memory")
+    (project.path / "memory").mkdir()
+    for name in left:
+        (project.path / "memory" / name).touch()
+    with Project.open(project.path) as again:
+        assert [record.id for record in again.samples()] == [project.first]
+        teach(again, project.first)
+        assert again.predict(project.first).entries == len(again) > 0 and again.verify() == []
 
 
 def test_removing_a_sample_leaves_nothing_of_it(project):
