@@ -155,9 +155,12 @@ def last_change(project: Project, sample_id: str, *, seq: int | None = None, box
         newest = next((n for n, record in enumerate(history) if record.seq == seq), len(history) - 1)
 
         def predicted(number: int) -> Prediction | None:
-            if number < 0 or history[number].entries == 0:
+            if number < 0:
                 return None
-            return project.predict(sample_id, version=history[number].version, box=box)
+            try:
+                return project.predict(sample_id, version=history[number].version, box=box)
+            except EmptyMemoryError:  # without examples, or all of them switched off
+                return None
 
         after, before = predicted(newest), predicted(newest - 1)
     if before is None and after is None:

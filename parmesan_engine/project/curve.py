@@ -39,14 +39,17 @@ def milestones(history: Sequence[VersionRecord], count: int = POINTS) -> list[Ve
     return [latest[size] for size in sorted(chosen)]
 
 
-def as_it_was(project: Project, version: str) -> Snapshot:
+def as_it_was(project: Project, version: str) -> Snapshot | None:
     """Return a version with the metric in use where it is the present one, else with one fitted to that version alone.
 
     The metric in use has seen examples that came later: with it, an old version would look better than it was.
+    None where all examples were switched off.
     """
+    view = project.memory.checkout(version)
+    if not len(view):
+        return None
     if version == project.version:
         return project.snapshot()
-    view = project.memory.checkout(version)
     return Snapshot(view, fit_metric(view, project.live.groups, view.task), project.features)
 
 
@@ -55,7 +58,8 @@ def learning_curve(project: Project, *, unpainted: bool, known: Callable[[str], 
     """Return the scores of the milestones of the history, each with the metric that would have been fitted to it then.
 
     known: gives the report of a version that was scored before, else None; keep: takes each new one. A version that is unlearned
-    meanwhile is left out. Raises EmptyMemoryError without examples or without truth; progress may raise to cancel.
+    meanwhile, or had all its examples switched off, is left out. Raises EmptyMemoryError without examples or without truth;
+    progress may raise to cancel.
     """
     records = milestones(project.history(), count)
     if not records:
@@ -70,7 +74,10 @@ def learning_curve(project: Project, *, unpainted: bool, known: Callable[[str], 
         report = known(record.version)
         if report is None:
             try:
-                report = score_samples(project, as_it_was(project, record.version), unpainted=unpainted, progress=step)
+                then = as_it_was(project, record.version)
+                if then is None:
+                    continue
+                report = score_samples(project, then, unpainted=unpainted, progress=step)
             except VersionError:  # unlearned meanwhile: nobody may see its score any more
                 continue
             keep(report)

@@ -24,7 +24,9 @@ from parmesan_engine.project import classes, forgetting, importing, painting
 from parmesan_engine.project.class_view import class_view
 from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
 from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.project.gesture import GestureResult, commit
+from parmesan_engine.project.leftovers import sweep
 from parmesan_engine.project.live import Live, Progress
 from parmesan_engine.project.samples import SampleRecord, SampleStore
 from parmesan_engine.project.snapshot import Snapshot
@@ -54,6 +56,7 @@ class Project:
         self.live: Live | None = None
         self.features: FeatureCache | None = None
         self._upkeep = Upkeep(self.lock)
+        sweep(self.path)
         if Memory.is_at(self.path / "memory"):
             self._open_memory()
         elif first := next(iter(self.store.records()), None):  # a process was killed while it made the memory
@@ -203,9 +206,9 @@ class Project:
         """Return one version to predict from without holding the project's lock. Raises EmptyMemoryError, VersionError."""
         with self.lock:
             memory = self._require_memory()
-            predictor = self.live.predictor() if version in (None, memory.version) else self.live.past(version)
-            metric, view = predictor.metric, memory.checkout(version or memory.version)
-        return Snapshot(view, metric, self.features)
+            view, live = memory.checkout(version or memory.version), self.live
+            metric = live.predictor().metric if len(memory) else None
+        return Snapshot(view, metric or fit_metric(view, live.groups, view.task), self.features)
 
     def predict_sample(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample without storing it. Raises EmptyMemoryError, ShapeError."""

@@ -6,6 +6,7 @@ import pytest
 from parmesan_engine import insight
 from parmesan_engine.errors import EmptyMemoryError, FormatError, UnknownNameError
 from parmesan_engine.project import asking
+from parmesan_engine.project.sources import switch
 from tests.helpers import same
 from tests.project.painter import line, new_project, teach
 
@@ -130,6 +131,15 @@ def test_the_last_change_is_between_the_last_two_versions(project):
     assert asking.last_change(project, project.first, seq=first.seq).changed == known > 0  # from nothing
     with pytest.raises(EmptyMemoryError):
         asking.last_change(project, project.first, seq=project.history()[0].seq)
+
+
+def test_the_last_change_from_or_to_a_version_with_all_sources_off(project):
+    on = project.predict(project.first)
+    switch(project, "strokes", False)
+    off = asking.last_change(project, project.first)
+    switch(project, "strokes", True)
+    back = asking.last_change(project, project.first)
+    assert off.changed == back.changed == (on.labels >= 0).sum() > 0
 
 
 def test_the_past_imagined_from_a_held_sample_equals_the_past_made_anew(project):

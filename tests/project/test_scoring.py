@@ -9,6 +9,7 @@ from parmesan_engine.jobs import StoppedError
 from parmesan_engine.project import scoring
 from parmesan_engine.project.curve import as_it_was, learning_curve, milestones
 from parmesan_engine.project.scoring import Scores, blocks, score_dataset, score_samples, with_truth
+from parmesan_engine.project.sources import switch
 from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.types import TaskSpec
 from tests.helpers import make_dataset, truth
@@ -141,6 +142,19 @@ def test_the_learning_curve_scores_each_version_as_it_was(known):
 
     again = learning_curve(project, unpainted=True, known=kept.get, keep=never)
     assert [point.report for point in again] == [point.report for point in points]
+
+
+def test_the_curve_passes_over_versions_with_all_examples_switched_off(known):
+    project, ids = known
+    switch(project, "strokes", False)
+    off = project.version
+    project.annotate(ids[1], [line(30, 5, 20, 0), line(34, 5, 20, 1)], source="others")
+    points = learning_curve(project, unpainted=True, known=lambda version: None, keep=lambda report: None)
+    versions = [point.record.version for point in points]
+    assert off not in versions and versions[-1] == project.version and len(points) == 3
+    switch(project, "others", False)
+    points = learning_curve(project, unpainted=True, known=lambda version: None, keep=lambda report: None)
+    assert project.version not in {point.record.version for point in points}
 
 
 def test_the_curve_passes_over_what_was_unlearned_meanwhile(known):

@@ -43,6 +43,19 @@ def test_the_past_can_be_looked_at_when_nothing_is_left(project):
     assert project.snapshot(version).predict(project.first).version == version
 
 
+def test_a_past_one_makes_no_predictor_under_the_lock(project, monkeypatch):
+    teach(project, project.first)
+    version, metric = project.version, project.metric_state()["id"]
+    project.annotate(project.first, [line(30, 2, 40, 2, radius=3)])
+
+    def never(*_):
+        raise AssertionError("a whole past predictor, only for its metric")
+
+    monkeypatch.setattr(project.live, "past", never)
+    past = project.snapshot(version)
+    assert past.version == version and past.predictor.metric.id == project.metric_state()["id"] == metric
+
+
 def test_it_works_while_somebody_holds_the_lock(project):
     teach(project, project.first)
     snapshot, done = project.snapshot(), threading.Event()

@@ -1,0 +1,20 @@
+"""What a killed process leaves behind: raw uploads and half-written features, which nobody will ask for any more."""
+
+import shutil
+import time
+from pathlib import Path
+
+OLD_SECONDS = 3600.0  # longer than an import or the writing of features takes: what is younger may be another process's work
+PLACES = ("incoming/*", "cache/part-*")
+
+
+def sweep(folder: Path) -> None:
+    """Delete what nobody has written to for an hour from the passing folders of a project."""
+    for pattern in PLACES:
+        for place in folder.glob(pattern):
+            try:
+                last = max(path.stat().st_mtime for path in (place, *place.rglob("*")))
+            except FileNotFoundError:  # its owner is just deleting it
+                continue
+            if time.time() - last > OLD_SECONDS:
+                shutil.rmtree(place, ignore_errors=True)
