@@ -13,6 +13,7 @@ from parmesan_engine.io import Dataset
 from parmesan_engine.project import Project, scoring
 from parmesan_engine.project.curve import Point
 from parmesan_engine.project.scoring import Report, SampleScore
+from parmesan_engine.project.truth import in_use
 from parmesan_engine.project.truth import truth as truth_of
 from parmesan_engine.types import TaskSpec
 
@@ -101,7 +102,7 @@ def draw_errors(desk: Desk, project: Project, report: Report) -> None:
         index = _slice(record.spatial_shape)
         views = _views(report.task)
     box = _errors.plane_box(record.spatial_shape, index)
-    truth = truth_of(project.path, record.id)[tuple(slice(*ends) for ends in box)]
+    truth = in_use(truth_of(project.path, record.id)[tuple(slice(*ends) for ends in box)], project.task)
     prediction = project.predict(record.id, box=box)
     predicted = prediction.values if prediction.labels is None else prediction.labels
     plane = _errors.plane(project.read_sample(record.id), index, np.asarray(truth), predicted)

@@ -126,6 +126,7 @@ class TaskSpec:
     unit: str = ""
     display_range: tuple[float, float] | None = None
     retired: tuple[int, ...] = ()  # classes that were merged into others: no examples, not offered; ids of the others stay
+    heirs: tuple[tuple[int, int], ...] = ()  # (retired class, the class that it was merged into then)
 
     def __post_init__(self) -> None:
         if self.kind not in ("segmentation", "regression"):
@@ -142,6 +143,13 @@ class TaskSpec:
     def in_use(self) -> tuple[int, ...]:
         """The ids of the classes that are not retired."""
         return tuple(i for i in range(len(self.classes)) if i not in self.retired)
+
+    def heir(self, index: int) -> int:
+        """Return the class in use that a class was merged into, perhaps in several steps; itself if in use, -1 if that is not known."""
+        heirs = dict(self.heirs)
+        while index in self.retired:
+            index = heirs.get(index, -1)
+        return index
 
     def replace(self, **changes: Any) -> "TaskSpec":
         return replace(self, **changes)

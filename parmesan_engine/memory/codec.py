@@ -85,5 +85,6 @@ def task_from_json(data: dict) -> TaskSpec:
             "colors": tuple(tuple(c) for c in data["colors"]),
             "display_range": None if limits is None else tuple(limits),
             "retired": tuple(data.get("retired", ())),
+            "heirs": tuple(tuple(pair) for pair in data.get("heirs", ())),
         }
     )

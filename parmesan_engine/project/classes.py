@@ -22,7 +22,8 @@ def with_class(task: TaskSpec, name: str, color: Sequence[int]) -> TaskSpec:
     """Return the task with one class more, at the end; a retired class of that name is taken back instead. Raises FormatError."""
     old = next((i for i in task.retired if task.classes[i] == _plain(name)), None)
     if old is not None:
-        return recolored(task.replace(retired=tuple(i for i in task.retired if i != old)), old, color)
+        back = task.replace(retired=tuple(i for i in task.retired if i != old), heirs=tuple(p for p in task.heirs if p[0] != old))
+        return recolored(back, old, color)
     if len(task.classes) >= MAX_CLASSES:
         raise FormatError(f"at most {MAX_CLASSES} classes", "one more", "rename one that is not used")
     return task.replace(classes=(*task.classes, _name(name, task.classes)), colors=(*task.colors, _color(color)))
@@ -50,7 +51,7 @@ def merged(task: TaskSpec, emptied: int, into: int) -> TaskSpec:
     _check(task, into)
     if emptied == into:
         raise FormatError("two different classes to merge", f"{task.classes[into]!r} twice", "choose another class")
-    return task.replace(retired=tuple(sorted({*task.retired, emptied})))
+    return task.replace(retired=tuple(sorted({*task.retired, emptied})), heirs=(*task.heirs, (emptied, into)))
 
 
 def merge_classes(project, emptied: int, into: int, *, author: str = "local") -> MemoryDelta:

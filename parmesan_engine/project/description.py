@@ -52,5 +52,5 @@ def task_of(description: dict[str, Any]) -> TaskSpec:
     raw = description["task"]
     lists = {"classes": tuple(raw["classes"]), "colors": tuple(tuple(c) for c in raw["colors"]),
              "display_range": None if raw["display_range"] is None else tuple(raw["display_range"]),
-             "retired": tuple(raw.get("retired", ()))}
+             "retired": tuple(raw.get("retired", ())), "heirs": tuple(tuple(pair) for pair in raw.get("heirs", ()))}
     return TaskSpec(**{**raw, **lists})

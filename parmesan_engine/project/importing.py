@@ -10,7 +10,7 @@ from pathlib import Path
 from parmesan_engine.io import read_frames
 from parmesan_engine.io.dicom import series_of
 from parmesan_engine.project.samples import SampleRecord
-from parmesan_engine.project.truth import truth
+from parmesan_engine.project.truth import has_truth
 
 MAX_NAME = 60  # characters of a file name that are kept; file systems take 255 bytes
 Upload = tuple[str, bytes]
@@ -42,7 +42,7 @@ def withdraw(project, sample_ids: Sequence[str]) -> None:
         project.refresh()
         for sample_id in sample_ids:
             labelled = project.memory is not None and len(project.memory.select(sample=sample_id, removed=True))
-            if not labelled and truth(project.path, sample_id) is None:
+            if not labelled and not has_truth(project.path, sample_id):
                 project.remove_sample(sample_id)
 
 

@@ -76,9 +76,10 @@ def set_truth(project: Project, sample_id: str, path: str | Path) -> tuple[str, 
 
 
 def truth(project: Project, sample_id: str) -> np.ndarray | None:
-    """Return (*spatial) int16 class ids (-1 = not known) or float32 values (NaN = not known), mapped from disk; None without truth."""
+    """Return (*spatial) int16 class ids (-1 = not known) or float32 values (NaN = not known); None without truth."""
     project.store.record(sample_id)
-    return truths.truth(project.path, sample_id)
+    given = truths.truth(project.path, sample_id)
+    return None if given is None else truths.in_use(given, project.task)
 
 
 def remove_truth(project: Project, sample_id: str) -> None:

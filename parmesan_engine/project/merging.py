@@ -22,7 +22,7 @@ from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.classes import with_class
 from parmesan_engine.project.description import read_description
 from parmesan_engine.project.importing import withdraw
-from parmesan_engine.project.truth import keep_truth, truth
+from parmesan_engine.project.truth import in_use, keep_truth, truth
 from parmesan_engine.types import EntryBatch, TaskSpec
 
 Progress = Callable[[float], None] | None
@@ -68,7 +68,9 @@ def _take_truths(project, other, task: TaskSpec, samples: list[str]) -> None:
         known = truth(other.path, sample_id)
         if known is not None:
             if known.dtype.kind != "f":
-                known = np.array([*_same_classes(project.task, task), -1], np.int16)[known]  # -1, not known, is the last
+                ids = np.full(max(len(task.classes), int(known.max()) + 1) + 1, -1, np.int16)  # -1, not known, is the last
+                ids[: len(task.classes)] = _same_classes(project.task, task)
+                known = ids[in_use(known, task)]
             keep_truth(project.path, project.store.record(sample_id), known)
 
 
@@ -135,8 +137,8 @@ def _joined(ours: TaskSpec, theirs: TaskSpec) -> tuple[TaskSpec, list[int]]:
 
 
 def _same_classes(ours: TaskSpec, theirs: TaskSpec) -> list[int]:
-    """Return our id for each of their classes; 0 for a retired one that we lack, which nothing has."""
-    return [ours.classes.index(name) if name in ours.classes else 0 for name in theirs.classes]
+    """Return our id for each of their classes; -1 for a retired one that we lack, which no example has."""
+    return [ours.classes.index(name) if name in ours.classes else -1 for name in theirs.classes]
 
 
 def _columns(labels: np.ndarray, columns, width: int) -> np.ndarray:

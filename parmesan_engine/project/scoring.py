@@ -23,6 +23,7 @@ from parmesan_engine.project.features import adapt
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.project.snapshot import Snapshot
+from parmesan_engine.project.truth import has_truth, in_use
 from parmesan_engine.project.truth import truth as truth_of
 from parmesan_engine.resample import Box
 from parmesan_engine.types import Prediction, Sample, TaskSpec
@@ -96,7 +97,7 @@ def blocks(shape: tuple[int, ...], pixels: int) -> Iterator[Box]:
 
 def with_truth(project: Project) -> list[str]:
     """Return the ids of the samples whose truth is known."""
-    return [record.id for record in project.samples() if truth_of(project.path, record.id) is not None]
+    return [record.id for record in project.samples() if has_truth(project.path, record.id)]
 
 
 def score_samples(project: Project, snapshot: Snapshot, *, unpainted: bool, progress: Progress = None) -> Report:
@@ -105,7 +106,7 @@ def score_samples(project: Project, snapshot: Snapshot, *, unpainted: bool, prog
     unpainted: leave out the pixels that have an example now, in whatever version is scored, so that versions compare.
     Raises EmptyMemoryError without such samples; progress may raise to cancel.
     """
-    records = [record for record in project.samples() if truth_of(project.path, record.id) is not None]
+    records = [record for record in project.samples() if has_truth(project.path, record.id)]
     if not records:
         raise EmptyMemoryError("a sample whose truth is known", "none", "add labels as truth in the sidebar, or choose a dataset folder")
     task = project.task  # of the present, in whatever version is scored: classes that it did not know it could not get right
@@ -113,7 +114,7 @@ def score_samples(project: Project, snapshot: Snapshot, *, unpainted: bool, prog
     for record in records:
         start, score, truth = time.perf_counter(), Score(task), truth_of(project.path, record.id)
         for box in blocks(record.spatial_shape, BLOCK):
-            part = truth[_slices(box)]
+            part = in_use(truth[_slices(box)], task)
             if unpainted:
                 part = without_painted(part, project.painted(record.id, box=box))
             _count(score, part, snapshot.predict(record.id, box=box))

@@ -10,6 +10,7 @@ import numpy as np
 from parmesan_engine.errors import ShapeError, StoreError
 from parmesan_engine.io.files import write_beside
 from parmesan_engine.project.samples import SampleRecord
+from parmesan_engine.types import TaskSpec
 
 FOLDER = "truth"
 
@@ -27,13 +28,35 @@ def keep_truth(folder: Path, record: SampleRecord, labels: np.ndarray) -> None:
 
 
 def truth(folder: Path, sample_id: str) -> np.ndarray | None:
-    """Return the truth of a sample, mapped from disk; None where it is not known. Raises StoreError for a damaged file."""
+    """Return the truth of a sample as it was given, mapped from disk; None where it is not known (see `in_use`).
+
+    Raises StoreError for a damaged file.
+    """
     try:
         return np.load(_file(folder, sample_id), mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise StoreError("the stored truth of the sample", str(error), "add the labels again") from error
+
+
+
+def in_use(given: np.ndarray, task: TaskSpec) -> np.ndarray:
+    """Return a truth, or a part of one, in which a class that was merged into another is that other; -1 where that is not known.
+
+    The file stays as it was given, so that undoing the merge brings the old truth back.
+    """
+    if not task.retired:
+        return given
+    now = np.array(given)
+    for index in task.retired:
+        now[given == index] = task.heir(index)
+    return now
+
+
+def has_truth(folder: Path, sample_id: str) -> bool:
+    """Return whether the truth of a sample is known."""
+    return _file(folder, sample_id).is_file()
 
 
 def drop_truth(folder: Path, sample_id: str) -> None:

@@ -260,6 +260,16 @@ def test_classes_are_matched_by_name_and_missing_ones_come_along(project, tmp_pa
         assert set(np.unique(project.predict(project.first).labels)) <= {-1, 0, 1, 2, 3}
 
 
+def test_truths_of_a_class_that_the_other_project_merged_come_as_the_class_it_became(project, tmp_path):
+    task = TaskSpec("segmentation", ("ground", "rim", "blob"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+    with lab(tmp_path / "lab", 5, task=task) as other:
+        labels = np.resize(np.arange(-1, 3), SHAPE).astype(np.int16)
+        keep_truth(other.path, other.samples()[0], labels)
+        merge_classes(other, 1, 2)
+        assert merge(project, other)["classes_added"] == []
+        assert np.array_equal(truth(project.path, other.samples()[0].id), np.array([0, 1, 1, -1])[labels])
+
+
 def test_a_retired_class_of_that_name_is_taken_back(project, tmp_path):
     merge_classes(project, 2, 0)
     assert project.task.retired == (2,)

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from parmesan_engine.errors import ShapeError, StoreError
+from parmesan_engine.project import Project
+from parmesan_engine.project.classes import merge_classes
+from parmesan_engine.project.labels import truth as known
+from parmesan_engine.project.scoring import score_samples
 from parmesan_engine.project.truth import drop_truth, keep_truth, truth, truth_stamp
-from tests.project.painter import SHAPE, new_project
+from tests.project.painter import SHAPE, new_project, teach
 
 
 @pytest.fixture
@@ -36,6 +40,28 @@ def test_truth_goes_with_its_sample(project):
     keep_truth(project.path, record, np.zeros(SHAPE, np.int16))
     project.remove_sample(record.id)
     assert truth(project.path, record.id) is None and truth_stamp(project.path) == ()
+
+
+def test_truth_of_merged_classes_is_that_of_the_class_they_became(project):
+    record = project.samples()[0]
+    teach(project, record.id)
+    labels = np.resize(np.arange(-1, 3), SHAPE).astype(np.int16)
+    keep_truth(project.path, record, labels)
+    before = score_samples(project, project.snapshot(), unpainted=False).total
+    merge_classes(project, 2, 1)
+    assert np.array_equal(known(project, record.id), np.array([0, 1, 1, -1])[labels])
+    total = score_samples(project, project.snapshot(), unpainted=False).total
+    assert not total.counts[2].any() and total.counts[1].sum() == before.counts[1:].sum()
+    merge_classes(project, 1, 0)  # in two steps
+    assert np.array_equal(known(project, record.id), np.where(labels < 0, -1, 0))
+    with Project.open(project.path) as again:
+        assert again.task == project.task and np.array_equal(known(again, record.id), known(project, record.id))
+    project.undo()
+    project.undo()
+    assert np.array_equal(known(project, record.id), labels)
+    merge_classes(project, 2, 1)
+    project.add_class("line", (1, 2, 3))  # back under its id
+    assert np.array_equal(known(project, record.id), labels) and project.task.heirs == ()
 
 
 def test_other_shapes_and_damaged_files_are_refused(project):
