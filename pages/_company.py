@@ -15,7 +15,11 @@ LOOK_SECONDS = 0.7
 
 @st.fragment(run_every=LOOK_SECONDS)
 def company(desk: Desk, project: Project, follow: bool) -> None:
-    """Say who else is here. follow: draw the page anew when somebody else has changed what it shows."""
+    """Say who else is here, and look for what they change.
+
+    follow: draw the page anew when somebody else has changed what it shows. Else offer to: a table that changed by itself could
+    put another row under a hand that is about to remove one.
+    """
     with border():
         if project.path.name != desk.project:  # this look was under way when another project was chosen
             return
@@ -23,7 +27,9 @@ def company(desk: Desk, project: Project, follow: bool) -> None:
         names = {record.id: record.name for record in project.samples()} if people else {}
         chips = "".join(_chip(person, names) for person in people)
         st.html(f'<div class="company" data-testid="company" role="status">{chips and "Also here"}{chips}</div>')
-        if follow and glance(project) != desk.seen:
+        if glance(project, fits=follow) == desk.seen:
+            return
+        if follow or st.button("Show what others changed", icon=":material/refresh:", type="primary", width="stretch"):
             st.rerun()
 
 

@@ -33,7 +33,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
             leave(shelf.project(desk.project).path, desk.token)
             desk.project, desk.seq, desk.error = chosen, None, None
         project = shelf.project(desk.project)
-        desk.seen = glance(project)
+        desk.seen = glance(project, fits=samples)
         if samples:
             _samples(desk, project)
             add_samples(desk, project)

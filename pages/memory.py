@@ -21,6 +21,7 @@ from parmesan_engine.errors import ParmesanError
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
 from parmesan_engine.project.branching import tag
+from parmesan_engine.project.following import glance
 from parmesan_engine.project.sources import switch
 
 SECTIONS = ("Examples", "Sources", "Map", "Versions", "Receipts")
@@ -33,6 +34,7 @@ def page(desk: Desk, project: Project) -> None:
         return
     project.refresh()  # what other processes have committed
     _carry_out(desk, project)
+    desk.seen = glance(project, fits=False)  # what one did oneself is no news
     overview, records = project.memory.columns(), project.history()
     _numbers(project, overview, len(records))
     _said(desk)

@@ -5,10 +5,10 @@ BUSY_SECONDS = 0.05
 Glance = tuple
 
 
-def glance(project) -> Glance:
+def glance(project, *, fits: bool = True) -> Glance:
     """Return a value that differs once anybody, in this process or another, has changed what is seen of the project.
 
-    Takes up what other processes have committed, unless the project is busy just now; then the next call does.
+    fits: a metric that was fitted anew is a change too, though nobody has committed anything. Takes up what other processes have committed, unless the project is busy just now; then the next call does.
     """
     if project.lock.acquire(timeout=BUSY_SECONDS):
         try:
@@ -19,4 +19,4 @@ def glance(project) -> Glance:
     shown = tuple(tuple(view[part]) for part in sorted(view))
     if project.memory is None:
         return samples, shown, project.task
-    return samples, shown, project.task, len(project.history()), project.version, project.live.fitted_on
+    return samples, shown, project.task, len(project.history()), project.version, project.live.fitted_on if fits else ""
