@@ -22,7 +22,7 @@ from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
 from parmesan_engine.project.branching import tag
 from parmesan_engine.project.following import glance
-from parmesan_engine.project.sources import switch
+from parmesan_engine.project.sources import contradictions, switch
 
 SECTIONS = ("Examples", "Sources", "Map", "Versions", "Receipts")
 _HELP = "The examples stop counting at once; undo brings them back"
@@ -60,7 +60,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         "remove": lambda: _state.put("receipt", project.forget(**what, purge=False, by=desk.author)),
         "unlearn": lambda: _unlearn(desk, project, what),
         "restore": lambda: project.restore(what, author=desk.author),
-        "switch": lambda: switch(project, *what, author=desk.author),
+        "switch": lambda: _switch(desk, project, *what),
         "tag": lambda: tag(project, *what),
         "branch": lambda: _branch(desk, *what),
         "undo": lambda: st.toast(step(desk, project, "undo", desk.author), icon=":material/undo:"),
@@ -77,6 +77,15 @@ def _carry_out(desk: Desk, project: Project) -> None:
 def _unlearn(desk: Desk, project: Project, what: dict[str, Any]) -> None:
     _state.put("receipt", project.forget(**what, purge=True, by=desk.author))
     _state.entry_map.clear()  # older maps hold points of what was unlearned
+
+
+def _switch(desk: Desk, project: Project, source: str, on: bool) -> None:
+    """Switch a source, and say so when it then stands against what was painted over it while it was off."""
+    switch(project, source, on, author=desk.author)
+    count = contradictions(project.memory, source) if on else 0
+    if count:
+        st.toast(f"{count:,} place{'s have' if count > 1 else ' has'} examples of different answers now: painting leaves alone what is "
+                 "switched off. Take out what is wrong, on this page or on Review.", icon=":material/rule:", duration="long")
 
 
 def _branch(desk: Desk, version: int, name: str) -> None:

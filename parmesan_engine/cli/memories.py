@@ -10,6 +10,7 @@ from parmesan_engine.project import Project
 from parmesan_engine.project.branching import branch as make_branch
 from parmesan_engine.project.branching import tag as label
 from parmesan_engine.project.merging import merge as run_merge
+from parmesan_engine.project.sources import contradictions
 from parmesan_engine.project.sources import sources as list_sources
 from parmesan_engine.project.sources import switch as run_switch
 
@@ -62,4 +63,5 @@ def switch(options: argparse.Namespace) -> dict[str, Any]:
     """Switch a source on or off."""
     with Project.open(options.project, device=options.device) as project:
         delta = run_switch(project, options.source, options.state == "on", author=options.by)
-        return {"version": delta.after, "before": delta.before, "entries_on": len(project), "entries_total": project.memory.stored}
+        return {"version": delta.after, "before": delta.before, "entries_on": len(project), "entries_total": project.memory.stored,
+                "contradicting_places": contradictions(project.memory, options.source)}

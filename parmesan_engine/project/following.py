@@ -8,7 +8,8 @@ Glance = tuple
 def glance(project, *, fits: bool = True) -> Glance:
     """Return a value that differs once anybody, in this process or another, has changed what is seen of the project.
 
-    fits: a metric that was fitted anew is a change too, though nobody has committed anything. Takes up what other processes have committed, unless the project is busy just now; then the next call does.
+    fits: a metric that was fitted anew is a change too, though nobody has committed anything. Takes up what other processes have
+    committed, unless the project is busy just now; then the next call does.
     """
     if project.lock.acquire(timeout=BUSY_SECONDS):
         try:

@@ -49,3 +49,21 @@ def switch(project, source: str, on: bool, *, author: str = "local") -> MemoryDe
         delta = project.memory.switch(on, source=source, author=author)
         project.live.follow(delta)
         return delta
+
+
+def contradictions(memory: Reader, source: str) -> int:
+    """Return at how many places an example of a source lies together with an example of another answer, both on.
+
+    Painting passes over what is switched off, so such places can come up when a source is switched on again.
+    """
+    rows = memory.columns()
+    mine = np.isin(rows.source, [code for code, name in rows.names.items() if name == source])
+    near = np.isin(rows.sample, rows.sample[mine])
+    places = np.column_stack([rows.sample[near], memory.coordinates(rows.ids[near])])
+    _, place = np.unique(places, axis=0, return_inverse=True)
+    mine, answers = mine[near], rows.label[near]
+    asked, low, high = np.zeros(len(places), bool), np.full(len(places), np.inf), np.full(len(places), -np.inf)
+    asked[place[mine]] = True
+    np.minimum.at(low, place, answers)
+    np.maximum.at(high, place, answers)
+    return int((asked & (low < high)).sum())

@@ -8,6 +8,7 @@ from parmesan_engine import render
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import Project
 from parmesan_engine.project.mapping import map_entries
+from parmesan_engine.project.sources import switch
 from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 
@@ -231,3 +232,13 @@ def test_values_are_coloured_by_their_size(tmp_path):
         figure = _figures.entry_chart(project, found, overview, "Class", ~none, none, dark=True)
         assert len(figure.data) == 1 and sorted(set(figure.data[0].marker.color)) == [2.5, 7]
         assert len(_figures.groups_of(project, overview, "Class")) == 1
+
+
+def test_switching_on_says_what_was_painted_over_the_source_meanwhile(memory_page, picture):
+    name, project, sample = picture
+    switch(project, "strokes", False)
+    project.annotate(sample, [Stroke("brush", [(10.5, 8), (10.5, 20)], radius=2, label=1)], source="other")
+    for on, toasts in ((True, 1), (False, 0)):
+        memory_page.session_state["asked"] = ("switch", name, ("strokes", on))
+        memory_page.run()
+        assert not memory_page.exception and len(memory_page.toast) == toasts

@@ -5,7 +5,7 @@ import pytest
 
 from parmesan_engine.errors import EmptyMemoryError, UnknownNameError
 from parmesan_engine.project import Project
-from parmesan_engine.project.sources import sources, switch
+from parmesan_engine.project.sources import contradictions, sources, switch
 from tests.helpers import same
 from tests.project.painter import EDGE, GROUND, line, new_project, teach
 
@@ -102,6 +102,19 @@ def test_strokes_pass_over_what_is_off_and_forgetting_them_is_exact(tmp_path):
         assert project.version == off
         switch(project, "ours", True)
         assert same(project.predict(first), before) and np.array_equal(project.painted(first), painted)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_was_painted_over_a_source_that_was_off_is_counted_when_it_is_on(tmp_path, own):
+    project, _, second = two_sources(tmp_path / "p")
+    with project:
+        assert contradictions(project.memory, "theirs") == contradictions(project.memory, "ours") == 0
+        switch(project, "theirs", False)
+        over, *_ = [project.annotate(second, [stroke], source="theirs" if own else "other") for stroke in (
+            line(4, 3, 30, 2), line(20, 16, 22, 1), EDGE)]  # where theirs says another class, nothing, and the same
+        assert contradictions(project.memory, "theirs") == 0
+        switch(project, "theirs", True)
+        assert contradictions(project.memory, "theirs") == over.entries_added > 0 == contradictions(project.memory, "ours")
 
 
 def test_what_comes_back_while_its_source_is_off_comes_back_off(tmp_path):
