@@ -86,6 +86,7 @@ def test_the_table_of_sources(tmp_path):
         switch(project, "ours", False)
         with pytest.raises(EmptyMemoryError):
             project.predict(project.samples()[0].id)
+        assert contradictions(project.memory, "ours") == 0
         assert (project.painted(project.samples()[0].id) == -1).all()
 
 
