@@ -98,15 +98,18 @@ def draw_errors(desk: Desk, project: Project, report: Report) -> None:
     left, right = st.columns([3, 1], gap="medium")
     with right:
         one = _pick(report)
+        if one.sample_id not in scoring.with_truth(project):
+            left.caption("The truth of this sample is not there any more.")
+            return
         record = project.store.record(one.sample_id)
         index = _slice(record.spatial_shape)
-        views = _views(report.task)
+        views = _views(project.task)
     box = _errors.plane_box(record.spatial_shape, index)
     truth = in_use(truth_of(project.path, record.id)[tuple(slice(*ends) for ends in box)], project.task)
     prediction = project.predict(record.id, box=box)
     predicted = prediction.values if prediction.labels is None else prediction.labels
     plane = _errors.plane(project.read_sample(record.id), index, np.asarray(truth), predicted)
-    _draw_plane(plane, report.task, views, left, right)
+    _draw_plane(plane, project.task, views, left, right)
     at = _errors.worst_place(plane, record.spatial_shape, index) if report.task.kind == "segmentation" else None
     if at is not None and right.button("Ask why on Annotate", icon=":material/draw:", help="Opens the sample at its thickest error"):
         desk.goto(record, at)

@@ -43,15 +43,18 @@ def _own(desk: Desk, project: Project, row) -> None:
         unpainted = st.toggle("Leave out painted pixels", value=True, key="unpainted",
                               help="An example is right about its own pixel: counting it would flatter the score")
         st.caption(f"{len(ids)} of {len(project.samples())} samples")
-    key = _key(desk, project, unpainted)
-    name = f"evaluate {desk.project} {unpainted}"
+    opened = desk.project
+    key = _key(opened, project, unpainted)
+    name = f"evaluate {opened} {unpainted}"
     if asked:
-        _jobs.start(name, lambda job: _score_own(project, unpainted, key, job), text="Comparing with the truth")
+        _jobs.start(name, lambda job: _score_own(opened, project, unpainted, job), text="Comparing with the truth")
     job = _jobs.watch(name)
-    report = _state.scores().get(key) or (job and job.result)
+    then, report = key, _state.scores().get(key)
     if report is None:
-        return
-    _stale(project, report)
+        if job is None or job.result is None:
+            return
+        then, report = job.result
+    _stale(project, report, then == key)
     shown = _scores.choose(("Scores", "Errors", "Learning curve"))
     if shown == "Scores":
         _scores.draw(report)
@@ -61,11 +64,13 @@ def _own(desk: Desk, project: Project, row) -> None:
         _curve(desk, project, unpainted)
 
 
-def _score_own(project: Project, unpainted: bool, key: tuple, job) -> Report:
+def _score_own(opened: str, project: Project, unpainted: bool, job) -> tuple[tuple, Report]:
+    """Return what the report was made from, and the report."""
+    key = _key(opened, project, unpainted)
     report = scoring.score_samples(project, project.snapshot(), unpainted=unpainted, progress=job.report)
-    if report.version == key[1]:  # nobody painted meanwhile
+    if report.version == key[1] and key == _key(opened, project, unpainted):  # nobody changed anything meanwhile
         _state.scores().put(key, report)
-    return report
+    return key, report
 
 
 def _folder(desk: Desk, project: Project) -> None:
@@ -78,26 +83,31 @@ def _folder(desk: Desk, project: Project) -> None:
     split = middle.selectbox("Part", dataset.splits(), index=0, key=f"eval-split-{folder}")
     limit = right.number_input("Samples at most", 1, 100_000, 20, key="eval-limit")
     name = f"evaluate {desk.project} {folder} {split}"
+    key = (int(limit), project.version, project.metric_state()["id"], project.task)
     if last.button("Evaluate", type="primary", icon=":material/analytics:", width="stretch", disabled=split is None):
-        _jobs.start(name, lambda job: scoring.score_dataset(project, project.snapshot(), dataset.folder, split=split, samples=int(limit),
-                                                            progress=job.report), text=f"Scoring on {dataset.name}")
+        _jobs.start(name, lambda job: (key, scoring.score_dataset(project, project.snapshot(), dataset.folder, split=split,
+                                                                  samples=int(limit), progress=job.report)),
+                    text=f"Scoring on {dataset.name}")  # fmt: skip
     job = _jobs.watch(name)
     if job is None or job.result is None:
         return
-    _stale(project, job.result)
+    then, report = job.result
+    _stale(project, report, then == key)
     if _scores.choose(("Scores", "Errors")) == "Scores":
-        _scores.draw(job.result)
+        _scores.draw(report)
     else:
-        _scores.draw_item_errors(project, job.result, dataset, split)
+        _scores.draw_item_errors(project, report, dataset, split)
 
 
 def _curve(desk: Desk, project: Project, unpainted: bool) -> None:
-    name = f"curve {desk.project} {unpainted}"
-    scores, version = _state.scores(), project.version
+    opened = desk.project  # the job goes on when another project is opened
+    name = f"curve {opened} {unpainted}"
+    scores, key = _state.scores(), _key(opened, project, unpainted)
 
     def work(job):
-        return learning_curve(project, unpainted=unpainted, known=lambda v: scores.get(_key(desk, project, unpainted, v)),
-                              keep=lambda report: scores.put(_key(desk, project, unpainted, report.version), report), progress=job.report)
+        return key, learning_curve(project, unpainted=unpainted, known=lambda v: scores.get(_key(opened, project, unpainted, v)),
+                                   keep=lambda report: scores.put(_key(opened, project, unpainted, report.version), report),
+                                   progress=job.report)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Walk through the history", icon=":material/timeline:"):
@@ -105,22 +115,29 @@ def _curve(desk: Desk, project: Project, unpainted: bool) -> None:
         st.caption("Every earlier version is scored with the metric that would have been fitted to it then.")
     job = _jobs.watch(name)
     if job is not None and job.result:
-        if version not in {point.record.version for point in job.result}:
+        then, points = job.result
+        if project.version not in {point.record.version for point in points}:
             st.caption("The memory has changed since: walk again to see the present version.")
-        _scores.draw_curve(job.result)
+        elif then != key:
+            st.caption("What it was made from (truth, classes or metric) has changed since: walk again to score what is there now.")
+        _scores.draw_curve(points)
 
 
-def _key(desk: Desk, project: Project, unpainted: bool, version: str | None = None) -> tuple:
+def _key(opened: str, project: Project, unpainted: bool, version: str | None = None) -> tuple:
     """Return what a report depends on: the project and version, the present metric or the version's own, and what was compared with."""
     now = version is None or version == project.version
-    return (desk.project, version or project.version, project.metric_state()["id"] if now else "", project.task,
+    return (opened, version or project.version, project.metric_state()["id"] if now else "", project.task,
             truth_stamp(project.path), project.version if unpainted else "")
 
 
-def _stale(project: Project, report: Report) -> None:
+def _stale(project: Project, report: Report, same: bool) -> None:
+    """Say so when a report is not of what is there now. same: whether it was made from the present truth, task and metric."""
     if report.version != project.version:
         st.caption(f"Of version {report.version[:8]} with {report.entries:,} examples. The memory has changed since and now has "
                    f"{len(project):,}: evaluate again to score it.")
+    elif not same:
+        st.caption("What it was made from (truth, classes, metric or number of samples) has changed since: evaluate again to score "
+                   "what is there now.")
 
 
 with border():

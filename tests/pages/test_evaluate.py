@@ -8,7 +8,7 @@ import pytest
 from pages import _charts, _errors, _scores, _state
 from parmesan_engine.evaluation import Score
 from parmesan_engine.project.scoring import Report, SampleScore
-from parmesan_engine.project.truth import keep_truth
+from parmesan_engine.project.truth import drop_truth, keep_truth
 from parmesan_engine.types import Sample, TaskSpec
 from tests.helpers import TASK, make_dataset
 from tests.project.painter import line
@@ -71,17 +71,47 @@ def test_errors_and_curve(page, picture):
     wrong[:4] = 1 - wrong[:4]
     keep_truth(project.path, project.store.record(sample_id), wrong)
     press(page.run(), "Evaluate")
-    views = next(group for group in page.segmented_control if group.label == "Show")
-    views.set_value("Errors").run()
+    show(page, "Errors")
     assert not page.exception and len(page.dataframe) == 1 and len(figures(page)) == 1
     assert set(page.dataframe[0].value["truth"]) <= {"dark", "bright"}
     assert any(button.label == "Ask why on Annotate" for button in page.button)
-    views = next(group for group in page.segmented_control if group.label == "Show")
-    views.set_value("Learning curve").run()
+    show(page, "Learning curve")
     press(page, "Walk through the history")
     assert not page.exception
     (figure,) = figures(page)
     assert len(figure["data"]) == 2 and len(page.dataframe[0].value) == 2
+
+
+def show(at, view):
+    next(group for group in at.segmented_control if group.label == "Show").set_value(view).run()
+
+
+def aged(at):
+    return [caption.value for caption in at.caption if "has changed since" in caption.value]
+
+
+def test_scores_of_another_truth_are_said_to_be_old(page, picture):
+    _, project, sample_id = picture
+    record = project.store.record(sample_id)
+    keep_truth(project.path, record, halves())
+    press(page.run(), "Evaluate")
+    show(page, "Learning curve")
+    press(page, "Walk through the history")
+    assert not page.exception and not aged(page)
+    keep_truth(project.path, record, 1 - halves())
+    page.run()
+    assert len(aged(page)) == 2, "scores and curve"
+    press(page, "Evaluate")
+    assert not page.exception and not aged(page)
+    show(page, "Learning curve")
+    assert len(aged(page)) == 1, "the curve only"
+    press(page, "Walk through the history")
+    assert not page.exception and not aged(page)
+    second = project.add_sample(Sample(np.zeros((1, 8, 8), np.uint8), "other"))
+    keep_truth(project.path, second, np.zeros((8, 8), np.int16))
+    drop_truth(project.path, sample_id)
+    show(page, "Errors")
+    assert not page.exception and aged(page) and any("not there any more" in caption.value for caption in page.caption)
 
 
 def test_a_dataset_of_another_task_is_refused_in_words(page, tmp_path):
@@ -110,7 +140,10 @@ def test_a_dataset_folder_is_scored_and_its_errors_are_shown(at, tmp_path, kind)
     press(at, "Evaluate")
     assert not at.exception and {"RMSE" if values else "Mean IoU", "Compared"} <= {metric.label for metric in at.metric}
     assert len(at.dataframe[0].value) == 2 and len(project.samples()) == 1 and len(figures(at)) == (1 if values else 3)
-    next(group for group in at.segmented_control if group.label == "Show").set_value("Errors").run()
+    assert not aged(at)
+    at.number_input(key="eval-limit").set_value(1).run()
+    assert aged(at), "the score of another number of samples"
+    show(at, "Errors")
     assert not at.exception and len(figures(at)) == 1
 
 
