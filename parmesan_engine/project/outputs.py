@@ -16,6 +16,7 @@ from parmesan_engine.regions import VALUE_COLUMNS, class_rows, coco_annotations,
 from parmesan_engine.types import TaskSpec
 
 TICK = 500  # lines between two looks at whether the work was cancelled
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a cell starts with that spreadsheets take for a formula
 Tick = Callable[[], None]
 
 
@@ -155,7 +156,7 @@ class Coco(Output):
 
 
 class Table(Output):
-    """A CSV file whose rows name their sample. NaN and None are empty cells."""
+    """A CSV file whose rows name their sample. NaN and None are empty cells; names that a spreadsheet would compute get a '."""
 
     needs = ("labels",)
     name: ClassVar[str]
@@ -178,7 +179,7 @@ class Table(Output):
             if number % TICK == 0:
                 tick()
             full = {"sample": record.name, "sample_id": record.id} | row
-            self._writer.writerow({name: "" if isinstance(cell, float) and math.isnan(cell) else cell for name, cell in full.items()})
+            self._writer.writerow({name: _cell(value) for name, value in full.items()})
 
     def finish(self) -> None:
         self._file.close()
@@ -217,6 +218,12 @@ class ValueTable(Table):
 
     def rows(self, answer: Answer) -> Iterable[dict[str, Any]]:
         return [value_row(answer.values, answer.task)]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULAS):
+        return f"'{value}"
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _json(value: Any) -> str:

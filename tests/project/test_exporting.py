@@ -222,6 +222,16 @@ def test_classes_and_smallest_objects_are_as_asked(project, tmp_path):
     assert default_classes(background) == [1]
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1"])
+def test_no_name_is_a_formula_in_a_table(tmp_path, name):
+    task = TaskSpec("segmentation", (name, "b", "c"), ((0, 0, 0),) * 3)
+    with Project.create(tmp_path / "p", name="p", task=task) as project:
+        teach(project, project.add_sample(picture(0, name=name)).id)
+        export(project, tmp_path / "out", Plan(("objects", "regions")))
+    rows = rows_of(tmp_path / "out" / "objects.csv") + rows_of(tmp_path / "out" / "regions.csv")
+    assert {row["sample"] for row in rows} == {f"'{name}"} and {row["class"] for row in rows} == {f"'{name}", "b", "c", "unknown"}
+
+
 def test_names_are_safe_and_different(tmp_path):
     project = Project.create(tmp_path / "p", name="p", task=TASK)
     names = ["../../evil.png", "a/b:c.png", "Same.png", "same.tif", "..."]
