@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages._desk import Desk
 from pages._panel import css
+from pages._widgets import plain
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io.palette import ENOUGH, distances, further_color
 from parmesan_engine.project import Project
@@ -59,7 +60,7 @@ def _row(desk: Desk, project: Project, view: dict[str, list[int]], i: int) -> No
 def _menu(desk: Desk, project: Project, view: dict[str, list[int]], i: int) -> None:
     name, order, stamp = project.task.classes[i], view["order"], f"{desk.project}-{i}-{desk.jumps}"
     place = order.index(i)
-    st.markdown(f"**{_plain(name)}**")
+    st.markdown(f"**{plain(name)}**")
     with st.container(horizontal=True, gap="xsmall"):
         for label, icon, step in (("Up", "arrow_upward", -1), ("Down", "arrow_downward", 1)):
             there = place + step
@@ -139,8 +140,3 @@ def rgb(text: str) -> tuple[int, int, int]:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
         raise FormatError("a colour such as #0e7490", repr(text)[:20], "pick a colour")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-
-
-def _plain(name: str) -> str:
-    """Return a name with everything escaped that Markdown would take for itself."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|:<>~$])", r"\\\1", name)

@@ -12,6 +12,7 @@ from pages import _state
 from pages._desk import Desk
 from pages._figures import COLORINGS, entry_chart, groups_of
 from pages._panel import label_name, place
+from pages._widgets import plain
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
 
@@ -33,7 +34,7 @@ def explorer(desk: Desk, project: Project, overview: Overview) -> None:
         rows = _part(overview, np.searchsorted(overview.ids, found.ids))
         with st.popover("Choose…", icon=":material/select_all:", help="All points of one colour, without drawing around them"):
             for number, group in enumerate(groups_of(project, rows, by)):
-                st.button(f"{group.name} ({group.mask.sum():,})", key=f"map-group-{by}-{number}", width="stretch",
+                st.button(f"{plain(group.name)} ({group.mask.sum():,})", key=f"map-group-{by}-{number}", width="stretch",
                           on_click=_state.put, args=(_PICKED, (desk.project, found.ids[group.mask].tolist())))
     picked = np.isin(found.ids, _picked(desk.project))
     shown = _shown(found.ids, picked)

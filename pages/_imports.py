@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages import _state
 from pages._desk import Desk
-from pages._widgets import show_error, show_refused
+from pages._widgets import plain, show_error, show_refused
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.project import Project
 from parmesan_engine.project.importing import import_frames, import_uploads, together, uploaded
@@ -86,7 +86,7 @@ def add_labels(desk: Desk, project: Project) -> None:
             st.rerun()
         where, lines = _state.picked("labels-said") or ((), ())
         for line in lines if where == (desk.project, desk.sample) else ():
-            st.caption(line)
+            st.caption(plain(line))
 
 
 def _imports(project: Project, files: Sequence[tuple[str, bytes]], path: str) -> list[tuple[str, Callable]]:

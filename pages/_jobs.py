@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from pages import _state
-from pages._widgets import show_error
+from pages._widgets import plain, show_error
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Job
 
@@ -41,7 +41,7 @@ def watch(key: str) -> Job | None:
     if job.active:
         st.fragment(_bar, run_every=POLL_SECONDS)(job)
     elif job.state == "cancelled":
-        st.caption(f"Cancelled: {job.text}")
+        st.caption(plain(f"Cancelled: {job.text}"))
     elif isinstance(job.error, ParmesanError):
         show_error(job.error, key=f"job{key}")
     elif job.error is not None:
@@ -54,5 +54,5 @@ def _bar(job: Job) -> None:
     if not job.active:
         st.rerun()  # the whole page: it shows the result, and no longer asks
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(job.fraction, text=job.text if job.state == "running" else f"{job.text} (waiting for its turn)")
+        st.progress(job.fraction, text=plain(job.text if job.state == "running" else f"{job.text} (waiting for its turn)"))
         st.button("Cancel", key=f"cancel {job.key}", icon=":material/close:", on_click=job.cancel)

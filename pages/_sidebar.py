@@ -7,6 +7,7 @@ from pages._classes import classes
 from pages._company import company
 from pages._desk import Desk
 from pages._imports import add_labels, add_samples, import_errors
+from pages._widgets import plain
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io.palette import distinct_colors
 from parmesan_engine.project import Project
@@ -54,13 +55,13 @@ def _samples(desk: Desk, project: Project) -> None:
     if desk.sample not in records:
         desk.choose(next(iter(records)))
     ids, key = list(records), f"sample-{desk.project}-{desk.jumps}"
-    pick = st.radio if len(ids) <= LIST_LENGTH else st.selectbox
-    desk.choose(pick("Sample", ids, index=ids.index(desk.sample), format_func=lambda i: records[i].name, key=key))
+    pick, text = (st.radio, plain) if len(ids) <= LIST_LENGTH else (st.selectbox, str)  # the labels of a radio are Markdown
+    desk.choose(pick("Sample", ids, index=ids.index(desk.sample), format_func=lambda i: text(records[i].name), key=key))
     record = records[desk.sample]
     size = " × ".join(str(n) for n in record.spatial_shape)
     st.caption(f"{size} · {record.channels} channel{'s' if record.channels > 1 else ''}")
     for note in record.notes:
-        st.caption(note)
+        st.caption(plain(note))
 
 
 def _new_project(desk: Desk) -> None:

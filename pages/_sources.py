@@ -12,6 +12,7 @@ from pages import _state
 from pages._desk import Desk
 from pages._figures import when
 from pages._panel import css, label_name
+from pages._widgets import plain
 from parmesan_engine import render
 from parmesan_engine.project import Project
 from parmesan_engine.project.sources import Source, sources
@@ -41,7 +42,7 @@ def _row(desk: Desk, project: Project, source: Source, number: int) -> None:
     with st.container(border=True, key=f"source-{number}"):
         left, right = st.columns([2, 3], vertical_alignment="center")
         key = f"switch-{desk.project}-{project.version}-{len(project.history())}-{number}"
-        left.toggle(source.name or "(none)", value=source.on, key=key, on_change=lambda: _take(desk.project, key, source))
+        left.toggle(plain(source.name) or "(none)", value=source.on, key=key, on_change=lambda: _take(desk.project, key, source))
         count = f"{source.examples:,} example{'s' if source.examples != 1 else ''}"
         if source.on and source.off:
             count += f", {source.off:,} of them off"

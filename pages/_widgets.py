@@ -2,6 +2,7 @@
 
 import html
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,11 @@ def show_refused(files: list[tuple[str, ParmesanError]]) -> None:
                    for name, error in files)
     with st.container(key="problemimports"):
         st.html(f'<div class="problem" role="alert"><b>{len(files)} files were not imported</b><dl>{rows}</dl></div>')
+
+
+def plain(text: str) -> str:
+    """Return text with everything escaped that Markdown would take for itself: names come from files and from people."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|:<>~$&])", r"\\\1", text)
 
 
 def style() -> None:

@@ -16,7 +16,7 @@ from pages._sidebar import sidebar
 from pages._sources import source_switches
 from pages._steps import step
 from pages._versions import versions
-from pages._widgets import border, show_error
+from pages._widgets import border, plain, show_error
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
@@ -63,8 +63,8 @@ def _carry_out(desk: Desk, project: Project) -> None:
         "switch": lambda: _switch(desk, project, *what),
         "tag": lambda: tag(project, *what),
         "branch": lambda: _branch(desk, *what),
-        "undo": lambda: st.toast(step(desk, project, "undo", desk.author), icon=":material/undo:"),
-        "redo": lambda: st.toast(step(desk, project, "redo", desk.author), icon=":material/redo:")}
+        "undo": lambda: st.toast(plain(step(desk, project, "undo", desk.author)), icon=":material/undo:"),
+        "redo": lambda: st.toast(plain(step(desk, project, "redo", desk.author)), icon=":material/redo:")}
     try:
         desk.error = None
         if verb not in ("remove", "unlearn"):

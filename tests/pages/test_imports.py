@@ -53,8 +53,25 @@ def test_labels_become_examples(page, picture, labels):
     button(page, "Add labels").click().run()
     assert not page.exception and project.task.classes == ("dark", "bright", "class 2")
     assert np.array_equal(project.painted(sample), np.asarray(Image.open(labels)))
-    assert any("1,536 examples added from mask.png" in caption.value for caption in page.caption)
+    assert any("1,536 examples added from mask\\.png" in caption.value for caption in page.caption)
     assert not field(page, "labels-path-").value
+
+
+def test_names_in_a_file_are_no_markdown(page, picture, tmp_path):
+    """A sample's name and the notes of its file come from strangers: no pictures, links or formatting out of them."""
+    (tmp_path / "ct").mkdir()
+    evil = "![a](http://evil/x.png) *b* :red[c]"
+    for number, number_of_series in enumerate(("1.2", "1.3")):
+        series(tmp_path / f"ct/{number}", VOLUME[:1], series=number_of_series, SeriesDescription=evil)
+    record = picture[1].import_file(tmp_path / "ct")
+    page.session_state["desk"].choose(record.id)
+    page.session_state["desk"].jumps += 1
+    page.run()
+    assert not page.exception and record.name == evil and any(evil in note for note in record.notes)
+    (said,) = (caption.value for caption in page.caption if "series was read" in caption.value)
+    labels = next(one for one in page.radio if one.label == "Sample").options
+    for text in (said, labels[-1]):
+        assert r"\!\[a\]\(http\://evil/x\.png\) \*b\* \:red\[c\]" in text
 
 
 def test_labels_become_truth_and_go_again(page, picture, labels):
