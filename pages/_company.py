@@ -25,7 +25,7 @@ def company(desk: Desk, project: Project, follow: bool) -> None:
             return
         people = arrive(project.path, desk.token, Person(desk.author, desk.sample or ""))
         names = {record.id: record.name for record in project.samples()} if people else {}
-        chips = "".join(_chip(person, names) for person in people)
+        chips = "".join(_chip(person, desk.author, names) for person in people)
         st.html(f'<div class="company" data-testid="company" role="status">{chips and "Also here"}{chips}</div>')
         if glance(project, fits=follow) == desk.seen:
             return
@@ -33,6 +33,7 @@ def company(desk: Desk, project: Project, follow: bool) -> None:
             st.rerun()
 
 
-def _chip(person: Person, names: dict[str, str]) -> str:
+def _chip(person: Person, author: str, names: dict[str, str]) -> str:
     where = names.get(person.sample, "")
-    return f"<span><b>{html.escape(person.author)}</b>{where and ' on ' + html.escape(where)}</span>"
+    name = html.escape(person.author) if person.author != author else "another window under your name"
+    return f"<span><b>{name}</b>{where and ' on ' + html.escape(where)}</span>"

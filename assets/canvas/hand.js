@@ -9,6 +9,7 @@ class Hand {
     const view = host.surface.canvas, on = (name, act, more) => view.addEventListener(name, act, { signal, ...more });
     on("pointerdown", (e) => this.down(e));
     on("pointermove", (e) => this.move(e));
+    on("pointerenter", () => { if (document.activeElement?.matches("[role=combobox][aria-expanded=false]")) view.focus({ preventScroll: true }); }); // a list that was chosen from would swallow the keys
     on("pointerup", (e) => this.up(e));
     on("pointercancel", (e) => { this.pointers.delete(e.pointerId); this.cancel(); });
     on("pointerleave", (e) => { if (!this.pointers.size) { this.cursor = null; host.hover(null); host.redraw(); } });

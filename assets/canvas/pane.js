@@ -109,7 +109,7 @@ class Pane {
       else if (!value && moved) { delete surface.maps[name]; delete this.mapped[name]; }
     }
     if (this.axis !== null) for (const name of Object.keys(surface.maps)) if (!(name in wanted)) { delete surface.maps[name]; delete this.mapped[name]; }
-    if (this.number) this.number.textContent = `${this.index + 1} / ${studio.sizes[this.axis]}`;
+    if (this.number) this.number.textContent = `${this.index} / ${studio.sizes[this.axis] - 1}`;
     this.redraw();
     studio.report();
     this.ahead();
@@ -133,7 +133,7 @@ class Pane {
     if (!this.slider) return;
     this.slider.max = this.studio.sizes[this.axis] - 1;
     this.slider.value = this.index;
-    this.number.textContent = `${this.index + 1} / ${this.studio.sizes[this.axis]}`;
+    this.number.textContent = `${this.index} / ${this.studio.sizes[this.axis] - 1}`;
   }
 
   draw(scene) {

@@ -144,7 +144,7 @@ def _readable(result: dict[str, Any]) -> list[str]:
 
 
 def _named(name: str, value: Any) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if name == "time" else _cell(value)
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if name in ("time", "last") and value else _cell(value)
 
 
 def _cell(value: Any) -> str:
