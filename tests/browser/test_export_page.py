@@ -4,6 +4,7 @@ import json
 import re
 import zipfile
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image
 from pycocotools import mask as coco
@@ -29,8 +30,8 @@ def test_export_from_the_page_and_open_it_elsewhere(surface):
         about = json.loads(packed.read("export.json"))
         annotations = json.loads(packed.read("coco.json"))["annotations"]
         for one in about["samples"]:
-            height, width = one["shape"]
-            assert Image.open(BytesIO(packed.read(f"labels/{one['name']}.png"))).size == (width, height)
-            outlines = json.loads(packed.read(f"outlines/{one['name']}.geojson"))["features"]
+            (height, width), stem = one["shape"], Path(one["name"]).stem
+            assert Image.open(BytesIO(packed.read(f"labels/{stem}.png"))).size == (width, height)
+            outlines = json.loads(packed.read(f"outlines/{stem}.geojson"))["features"]
             assert outlines and all(shape(feature["geometry"]).is_valid for feature in outlines)
     assert annotations and all(coco.area(a["segmentation"]) == a["area"] for a in annotations)
