@@ -65,6 +65,12 @@ class Task:
         """Return a few short strokes per class, in the whole sample or in one slice."""
         return demo_strokes(self.truth if plane is None else self.truth[plane])
 
+    def corrections(self) -> list[Stroke]:
+        """Return strokes where the prediction is wrong, as a person paints them who looks at it."""
+        with Project.open(self.folder) as project:
+            found = project.predict(project.samples()[0].id).labels
+        return demo_strokes(np.where(found == self.truth, -1, self.truth))
+
     def scores(self) -> tuple[float, float]:
         """Return (miou of the prediction, the best miou that one answer for every pixel can reach)."""
         with Project.open(self.folder) as project:
