@@ -4,8 +4,12 @@ Keys and queries are rows of unit length; the order is (cosine distance, tie), b
 on the order in which entries were added.
 """
 
+from parmesan_engine.registry import Registry
 from parmesan_engine.search.exact import ExactIndex
 from parmesan_engine.search.hierarchical import hierarchical_search
 from parmesan_engine.search.live import LiveSearch
 
-__all__ = ["ExactIndex", "LiveSearch", "hierarchical_search"]
+INDEXES = Registry("index")
+INDEXES.register("exact")(ExactIndex)
+
+__all__ = ["INDEXES", "ExactIndex", "LiveSearch", "hierarchical_search"]

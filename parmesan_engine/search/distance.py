@@ -10,6 +10,8 @@ from types import ModuleType
 
 import torch
 
+from parmesan_engine.search.codes import decode
+
 PAIR_CHUNK = 1 << 22  # elements of one (pairs, channels) temporary: 16 MiB, about the last-level cache
 
 
@@ -47,8 +49,8 @@ def score_error(channels: int) -> float:
     return (2 * channels + 16) * 2.0**-24
 
 
-def pair_distances(queries: torch.Tensor, keys: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Return (P,) float32 cosine distances, |q - x|^2 / 2, of the pairs (queries[rows], keys[columns]).
+def pair_distances(queries: torch.Tensor, codes: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Return (P,) float32 cosine distances, |q - x|^2 / 2, of the pairs (queries[rows], decoded codes[columns]).
 
     Raises nothing; columns of -1 give +inf.
     """
@@ -56,7 +58,7 @@ def pair_distances(queries: torch.Tensor, keys: torch.Tensor, rows: torch.Tensor
     step = max(PAIR_CHUNK // queries.shape[1], 1)
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        difference = keys[columns[part].clamp(min=0)]
+        difference = decode(codes[columns[part].clamp(min=0)])
         difference.sub_(queries[rows[part]])
         out[part] = difference.square_().sum(1).mul_(0.5)
     return out.masked_fill_(columns < 0, torch.inf)

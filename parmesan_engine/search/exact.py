@@ -10,19 +10,20 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
+from parmesan_engine.errors import LimitError, ShapeError
+from parmesan_engine.search.codes import decode
 from parmesan_engine.search.distance import load_faiss, pair_distances, score_error, scores
 from parmesan_engine.search.ranking import FIRST, RankedLists, merge
+from parmesan_engine.search.rows import Rows
 from parmesan_engine.types import Neighbors
 
-HEADROOM = 1.125  # spare room when the array grows, so that a stroke seldom copies a large memory
 QUERY_CHUNK = 16384  # queries between two progress reports
 SETTLE_ROWS, SETTLE_KEYS = 64, 65536  # tile of the second scan: 16 MiB of scores
 CUDA_TILE = 1 << 27  # scores of one tile on a GPU: 512 MiB
 
 
-class ExactIndex:
-    """The nearest entries by cosine distance, exactly. Ids may be any non-negative integers that were never reused.
+class ExactIndex(Rows):
+    """The nearest entries by cosine distance, exactly. What it holds and how: `Rows`.
 
     >>> index = ExactIndex(channels=2)
     >>> index.add(torch.tensor([7, 9]), torch.eye(2), torch.tensor([0, 1]))
@@ -30,85 +31,7 @@ class ExactIndex:
     [[9, 7]]
     """
 
-    def __init__(self, *, channels: int, device: str = "cpu") -> None:
-        self.channels, self.device = channels, torch.device(device)
-        self._count = 0
-        self._keys = torch.empty(0, channels, device=self.device)
-        self._ids = torch.empty(0, dtype=torch.int64, device=self.device)
-        self._ties = torch.empty(0, dtype=torch.int64, device=self.device)
-        self._slots = torch.full((0,), -1, dtype=torch.int64, device=self.device)  # id -> slot, -1 where absent
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def ids(self) -> torch.Tensor:
-        """The (N,) ids in the index, in no particular order."""
-        return self._ids[: self._count]
-
-    @property
-    def top(self) -> int:
-        """A number that no id reached so far: all ids are below it."""
-        return len(self._slots)
-
-    @property
-    def keys(self) -> torch.Tensor:
-        """The (N, D) keys, in the order of `ids`."""
-        return self._keys[: self._count]
-
-    def add(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> None:
-        """Add entries: (n,) int64 ids, (n, D) float32 unit rows, (n,) int64 content order.
-
-        Raises ShapeError, and UnknownNameError for an id that is in the index already; then nothing is added.
-        """
-        if keys.shape != (len(ids), self.channels) or len(ties) != len(ids):
-            raise ShapeError(f"({len(ids)}, {self.channels}) keys", f"{tuple(keys.shape)}", "give one key per id")
-        if len(ids) == 0:
-            return
-        ids = ids.to(self.device)
-        if bool((self._slots_of(ids) >= 0).any()) or int(ids.min()) < 0 or len(torch.unique(ids)) < len(ids):
-            raise UnknownNameError("new ids from 0 on, each once", "some that are known or repeated", "remove the old entries first")
-        total = self._count + len(ids)
-        if total > len(self._keys):
-            self._grow(int(total * HEADROOM) + 1024)
-        top = int(ids.max()) + 1
-        if top > len(self._slots):
-            more = torch.full((int(top * HEADROOM) + 1024 - len(self._slots),), -1, dtype=torch.int64, device=self.device)
-            self._slots = torch.cat([self._slots, more])
-        place = slice(self._count, total)
-        self._keys[place], self._ids[place], self._ties[place] = keys, ids, ties
-        self._slots[self._ids[place]] = torch.arange(self._count, total, device=self.device)
-        self._count = total
-
-    def remove(self, ids: torch.Tensor) -> None:
-        """Remove entries by id; the last entries move into the holes. Raises UnknownNameError, then nothing is removed."""
-        ids = ids.to(self.device)
-        slots = self._slots_of(ids)
-        if bool((slots < 0).any()) or len(torch.unique(ids)) < len(ids):
-            raise UnknownNameError("ids in the index, each once", f"{int((slots < 0).sum())} others", "remove only what was added")
-        left = self._count - len(ids)
-        holes = slots[slots < left]
-        tail = torch.ones(len(ids), dtype=torch.bool, device=self.device)
-        tail[slots[slots >= left] - left] = False
-        movers = tail.nonzero().flatten() + left
-        for array in (self._keys, self._ids, self._ties):
-            array[holes] = array[movers]
-        self._slots[self._ids[holes]] = holes
-        self._slots[ids] = -1
-        self._count = left
-
-    def copy(self) -> "ExactIndex":
-        """Return an index with the same entries that can change by itself."""
-        other = ExactIndex(channels=self.channels, device=str(self.device))
-        other._count = self._count
-        for name in ("_keys", "_ids", "_ties", "_slots"):
-            setattr(other, name, getattr(self, name).clone())
-        return other
-
-    def lookup(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the (n, D) keys and (n,) ties of entries in the index."""
-        slots = self._slots[ids.to(self.device)]
-        return self._keys[slots], self._ties[slots]
+    exact = True
 
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:
         """Return the k nearest entries of each of (Q, D) unit queries; rows are filled up with -1 where N < k."""
@@ -141,7 +64,7 @@ class ExactIndex:
             return lists
         best, slots = self._candidates(queries, m)
         rows = torch.arange(len(queries), device=self.device).repeat_interleave(m)
-        distances = pair_distances(queries, self._keys, rows, slots.flatten())
+        distances = pair_distances(queries, self.codes, rows, slots.flatten())
         lists.distances[:, :m] = distances.reshape(-1, m)
         lists.ties[:, :m], lists.ids[:, :m] = self._ties[slots], self._ids[slots]
         if m < self._count:
@@ -161,7 +84,7 @@ class ExactIndex:
         slots = torch.zeros((len(queries), m), dtype=torch.int64, device=self.device)
         step = max(CUDA_TILE // max(len(queries), 1), m)
         for start in range(0, self._count, step):
-            tile = scores(queries, self._keys[start : min(start + step, self._count)])
+            tile = scores(queries, decode(self._codes[start : min(start + step, self._count)]))
             values, columns = tile.topk(min(m, tile.shape[1]), dim=1)
             values, columns = torch.cat([best, values], 1), torch.cat([slots, columns + start], 1)
             best, order = values.topk(m, dim=1)
@@ -184,7 +107,7 @@ class ExactIndex:
 
     def _within(self, queries: torch.Tensor, limit: torch.Tensor, first: int, width: int) -> RankedLists:
         """Return the nearest entries of one tile of keys among those no farther than `limit`."""
-        keys = self._keys[first : min(first + SETTLE_KEYS, self._count)]
+        keys = decode(self._codes[first : min(first + SETTLE_KEYS, self._count)])
         near = scores(queries, keys) >= (1 - limit - score_error(self.channels))[:, None]
         rows, columns = near.nonzero(as_tuple=True)
         distances = pair_distances(queries, keys, rows, columns)
@@ -192,17 +115,3 @@ class ExactIndex:
         lists.floor_distance = limit.clone()  # of_pairs left the floor's tie at LAST: all within the limit are here
         lists.cut(width)
         return lists
-
-    def _slots_of(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the slot of each id, -1 where it is not in the index."""
-        known = (ids >= 0) & (ids < len(self._slots))
-        slots = torch.full_like(ids, -1)
-        slots[known] = self._slots[ids[known]]
-        return slots
-
-    def _grow(self, capacity: int) -> None:
-        for name in ("_keys", "_ids", "_ties"):
-            old = getattr(self, name)
-            new = torch.empty((capacity, *old.shape[1:]), dtype=old.dtype, device=self.device)
-            new[: self._count] = old[: self._count]
-            setattr(self, name, new)

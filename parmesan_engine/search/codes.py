@@ -1,0 +1,34 @@
+"""How keys are kept: as they are, in half precision, or in 8 bits. Each row by itself, so forgetting stays exact.
+
+What a code decodes to *is* the key from then on: every distance is taken to the decoded row, in float32, and the search is
+exact among decoded rows. A row of unit length is kept as its direction: float16 rounds each value, int8 also scales the row
+so that its largest value is 127; decoding divides by the length of the code. No scale is stored or fitted to other rows.
+"""
+
+import torch
+
+from parmesan_engine.errors import UnknownNameError
+
+FORMATS = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """Return the type of the codes of a key format. Raises UnknownNameError."""
+    if name not in FORMATS:
+        raise UnknownNameError(f"a key format of {', '.join(FORMATS)}", f"{name!r}", "choose one of these")
+    return FORMATS[name]
+
+
+def encode(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return the (n, D) codes of (n, D) float32 rows of unit length."""
+    if dtype == torch.int8:
+        return (rows * (127 / rows.abs().amax(1, keepdim=True).clamp(min=1e-30))).round_().to(dtype)
+    return rows.to(dtype)
+
+
+def decode(codes: torch.Tensor) -> torch.Tensor:
+    """Return the (n, D) float32 rows of unit length that codes stand for; float32 codes are themselves."""
+    if codes.dtype == torch.float32:
+        return codes
+    rows = codes.float()
+    return rows.div_(rows.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-30))
