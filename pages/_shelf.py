@@ -6,8 +6,9 @@ import threading
 from pathlib import Path
 
 from parmesan_engine.errors import FormatError, UnknownNameError
-from parmesan_engine.project import Project, open_demo
+from parmesan_engine.project import Project
 from parmesan_engine.project.branching import branch
+from parmesan_engine.project.demo import open_demo
 from parmesan_engine.types import TaskSpec
 
 HOME = "PARMESAN_HOME"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from parmesan_engine.calibration import calibrate
 from parmesan_engine.memory import Memory
@@ -109,6 +108,8 @@ class ForestHead:
         self.seed = seed
 
     def fit(self, labelled: Labelled) -> None:
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor  # here: 2 s that no other verb should wait for
+
         self._task = labelled.task
         classify = labelled.task.kind == "segmentation"
         kind = RandomForestClassifier if classify else RandomForestRegressor

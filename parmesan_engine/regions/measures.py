@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy  # its parts load when they are used: that of images takes half a second
 
 from parmesan_engine.regions.objects import Objects
 from parmesan_engine.types import Sample, TaskSpec
@@ -93,7 +93,7 @@ def measure(index: np.ndarray, count: int, array: np.ndarray) -> Measures:
     some = np.maximum(pixels[1:], 1)
     means = np.where(pixels[1:, None] > 0, sums[:, 1:].T / some[:, None], np.nan)
     centroids = np.where(pixels[1:, None] > 0, places[:, 1:].T / some[:, None], np.nan)
-    return Measures(pixels[1:], centroids, means, ndimage.find_objects(index, count))
+    return Measures(pixels[1:], centroids, means, scipy.ndimage.find_objects(index, count))
 
 
 def _row(measures: Measures, number: int, sample: Sample, channels: Sequence[str]) -> dict[str, Any]:

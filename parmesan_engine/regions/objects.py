@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy  # its parts load when they are used: that of images takes half a second
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def find_objects(labels: np.ndarray, classes: Sequence[int], *, smallest: int = 
     index = np.zeros(labels.shape, np.int32)
     owners, sizes, total = [], [], 0
     for label in classes:
-        parts, count = ndimage.label(labels == label)
+        parts, count = scipy.ndimage.label(labels == label)
         pixels = np.bincount(parts.ravel(), minlength=count + 1)[1:]
         keep = pixels >= smallest
         numbers = np.zeros(count + 1, np.int32)
