@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("sklearn", "pandas", "faiss", "scipy.ndimage", "scipy.stats", "skimage.measure", "numba", "streamlit", "plotly")
+HEAVY = ("sklearn", "pandas", "faiss", "scipy.ndimage", "scipy.stats", "skimage.measure._label", "numba", "streamlit", "plotly")
 
 
 def test_the_command_line_starts_without_what_few_verbs_need():
