@@ -118,6 +118,30 @@ def test_any_deltas_give_the_prediction_of_a_fresh_predictor(data, dims, novelty
         assert len(live.index) == len(memory) and live.version == memory.version
 
 
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 2**32), dims=st.integers(1, 3), novelty=st.sampled_from([0.0, 0.002]),
+       kind=st.sampled_from(["classes", "values"]))
+def test_switching_between_versions_gives_the_prediction_of_a_fresh_predictor(seed, dims, novelty, kind):
+    task, random = (TASK if kind == "classes" else VALUES), np.random.default_rng(seed)
+    memory = memory_for(dims, task, novelty)
+    memory.add([some(dims, 0, 80, task=task)])
+    for number in range(5):
+        stored = memory.select()
+        memory.add([some(dims, number + 1, 30, task=task, gesture=f"g{number}")], remove=random.permutation(stored)[:10])
+        chosen = memory.ids[::7]
+        memory.modify(chosen, labels=np.roll(memory.labels(chosen), 1, 1), weights=random.uniform(0.1, 3, len(chosen)))
+    versions = [record.version for record in memory.history() if record.entries]
+    live = Predictor(ENCODER, memory.checkout(versions[0]), plain_metric(FEATURES[dims], tau=0.02), task=task)
+    live.set_sample("x", sample(dims, 7))
+    for version in (*random.permutation(versions), memory.version):
+        live.switch(memory.checkout(str(version)))
+        assert same(live.predict("x"), fresh_prediction(memory.checkout(str(version)), dims, live)) and live.version == version
+    live.switch(memory)
+    memory.remove(memory.ids[:3])
+    with pytest.raises(VersionError):
+        live.switch(memory.checkout(versions[0]))
+
+
 def test_painting_over_most_neighbours_never_counts_an_entry_twice():
     """Regression: a query that lost its neighbours was searched again when the new entries were already in the index."""
     memory = memory_for()

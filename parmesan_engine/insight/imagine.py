@@ -7,7 +7,7 @@ made from that version under the same metric.
 from copy import copy
 from dataclasses import replace
 
-from parmesan_engine.memory.reading import Reader, difference
+from parmesan_engine.memory.reading import Reader
 from parmesan_engine.predictor import Predictor
 
 
@@ -24,6 +24,5 @@ def imagine(predictor: Predictor, version: Reader, names: list[str]) -> Predicto
                       nearest=state.nearest.clone())
         for name, state in ((name, predictor.states[name]) for name in names)
     }
-    other.memory = version
-    other.apply(difference(predictor.memory, version, "imagine"))
+    other.switch(version)
     return other

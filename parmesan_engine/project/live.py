@@ -94,19 +94,27 @@ class Live:
     def past(self, version: str, sample_id: str = "") -> Predictor:
         """Return the predictor of an older version under the present metric. Raises EmptyMemoryError, VersionError.
 
-        Of a sample that is held now, only what the versions differ in is searched.
+        From one older version to the next, and for a sample that is held now, only what the versions differ in is searched.
         """
         metric = self.predictor().metric if len(self.memory) else None  # an empty memory has none: then that of the version itself
-        stands = self._old is not None and self._old[0] == version and (metric is None or self._old[1].metric.id == metric.id)
         held = self._predictor is not None and sample_id in self._predictor.states
-        if not stands or (held and sample_id not in self._old[1].states):
-            view = self.memory.checkout(version)
-            if len(view) == 0:
-                raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
-            made_anew = not held or self._predictor.task != self.memory.task
-            self._old = version, (self._new(view, metric or fit_metric(view, self.groups, view.task)) if made_anew else
-                                  imagine(self._predictor, view, [sample_id]))
-        return self._old[1]
+        at, old = self._old or ("", None)
+        if old and ((metric and old.metric.id != metric.id) or (held and sample_id not in old.states)):
+            old = None
+        if old and at == version:
+            return old
+        view = self.memory.checkout(version)
+        if len(view) == 0:
+            raise EmptyMemoryError("a version with examples", f"{version[:8]}, which has none", "choose a later one")
+        self._old = None  # should this be stopped half way
+        if old and metric and old.task == self.memory.task:
+            old.switch(view)
+        elif held and self._predictor.task == self.memory.task:
+            old = imagine(self._predictor, view, [sample_id])
+        else:
+            old = self._new(view, metric or fit_metric(view, self.groups, view.task))
+        self._old = version, old
+        return old
 
     def metric_after(self, view: Reader, removed: np.ndarray) -> Metric | None:
         """Return the metric that would be in use once removing entries has made the version `view`; None: it would be fitted anew."""

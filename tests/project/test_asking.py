@@ -142,12 +142,16 @@ def test_the_last_change_from_or_to_a_version_with_all_sources_off(project):
     assert off.changed == back.changed == (on.labels >= 0).sum() > 0
 
 
-def test_the_past_imagined_from_a_held_sample_equals_the_past_made_anew(project):
+def test_the_past_imagined_from_a_held_sample_equals_the_past_made_anew(project, monkeypatch):
     versions = [record.version for record in project.history() if record.entries]
     project.annotate(project.first, [line(4, 3, 30, 2)], gesture_id="over")
     project.predict(project.first)
     for version in versions:
         held = project.predict(project.first, version=version)
         assert same(held, project.snapshot(version).predict(project.first))
+    monkeypatch.setattr(project.live, "_new", lambda *_: pytest.fail("a whole new predictor"))
+    for version in (*versions[::-1], *versions):  # from one to the next, also of a sample that is not held
+        for sample_id in (project.first, project.second):
+            assert same(project.predict(sample_id, version=version), project.snapshot(version).predict(sample_id))
     other = project.predict(project.second, version=versions[0])
     assert same(other, project.snapshot(versions[0]).predict(project.second))
