@@ -16,6 +16,7 @@ from parmesan_engine.cli.measuring import positive
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import FORMATS
+from parmesan_engine.memory.keyfile import KEY_FORMATS
 
 log = logging.getLogger("parmesan_engine")
 
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
     command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names(), help="of a new project")
     command.add_argument("--novelty", type=float, default=0.0, metavar="D", help="new project: drop examples nearer than D that agree")
+    command.add_argument("--keys", default="float32", choices=KEY_FORMATS, help="new project: float16 stores features in half the bytes")
     importing.import_options(verb("import", importing.import_files, "store files as samples, with their labels if there are any"))
     command = verb("predict", verbs.predict, "predict files and write the results")
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")

@@ -24,7 +24,7 @@ def learn(options: argparse.Namespace) -> dict[str, Any]:
     dataset, is_new = open_dataset(options.data), not options.project.exists()
     try:
         with learning.project_for(options.project, dataset, encoder=options.encoder, novelty=options.novelty,
-                                  device=options.device) as project:
+                                  keys=options.keys, device=options.device) as project:
             return learning.learn(project, options.data, split=options.split, samples=options.samples, per_class=options.per_class,
                                   source=options.source, author=options.by, seed=options.seed, progress=show_progress("learning"))
     except BaseException:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from parmesan_engine.errors import FormatError, LimitError, ShapeError
+from parmesan_engine.memory.keyfile import rounded
 from parmesan_engine.types import EntryBatch, TaskSpec
 
 SUM_TOLERANCE = 1e-3  # of a class histogram in float32, whatever summed it
@@ -46,9 +47,9 @@ def check_weights(weights: np.ndarray | None, rows: int) -> np.ndarray:
     return weights + np.float32(0)  # -0.0 becomes 0.0: equal weights, equal digests
 
 
-def check_batch(batch: EntryBatch, channels: int, task: TaskSpec) -> dict[str, np.ndarray]:
-    """Return the arrays of a batch in their stored types. Raises ShapeError, FormatError, LimitError."""
-    keys, coarse = _check_keys(batch.keys, channels, "keys"), _check_keys(batch.coarse_keys, channels, "coarse_keys")
+def check_batch(batch: EntryBatch, channels: int, task: TaskSpec, form: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a batch as they will be read again. form: of the keys. Raises ShapeError, FormatError, LimitError."""
+    keys, coarse = (rounded(_check_keys(getattr(batch, name), channels, name), form) for name in ("keys", "coarse_keys"))
     rows, coordinates, parents = len(keys), np.asarray(batch.coordinates), np.asarray(batch.parents)
     if coordinates.ndim != 2 or len(coordinates) != rows or not 1 <= coordinates.shape[1] <= 3:
         raise ShapeError(f"({rows}, 1 to 3) coordinates", f"shape {coordinates.shape}", "give one row per key")

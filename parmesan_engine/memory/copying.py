@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.errors import VersionError
+from parmesan_engine.memory.folder import key_files
 from parmesan_engine.memory.history import find_version
+from parmesan_engine.memory.keyfile import KEY_FORMATS
 from parmesan_engine.memory.manifest import FILE_NAME, Manifest, store_errors
-from parmesan_engine.memory.memory import COARSE_FILE, KEY_FILE
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.types import EntryBatch
 
 BLOCK_BYTES = 1 << 24
-ITEM_BYTES = 4
 
 
 def copy_at(folder: Path, version: str | int, target: Path) -> None:
@@ -34,11 +34,12 @@ def copy_at(folder: Path, version: str | int, target: Path) -> None:
             copy = Manifest(target)
             try:
                 copy.cut_after(find_version([record for record, _ in copy.versions_after(-1)], version).seq)
-                rows, epoch, channels = copy.row_counts(), copy.epoch(), copy.meta_json("channels")
+                rows, epoch, keys = copy.row_counts(), copy.epoch(), copy.keys
+                row_bytes = copy.meta_json("channels") * KEY_FORMATS[keys].itemsize
             finally:
                 copy.close()
-            for name, count in zip((KEY_FILE, COARSE_FILE), rows, strict=True):
-                _copy_bytes(folder / name, target / name, count * channels * ITEM_BYTES)
+            for name, count in zip(key_files(keys), rows, strict=True):
+                _copy_bytes(folder / name, target / name, count * row_bytes)
             if source.epoch() != epoch:
                 raise VersionError("a memory that keeps its examples while it is copied", "an unlearn meanwhile", "branch again")
         finally:

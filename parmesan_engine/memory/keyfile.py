@@ -1,23 +1,44 @@
-"""Append-only rows of float32 on disk (or in RAM). Which rows count is the manifest's business: rows past it are debris."""
+"""Append-only rows of features on disk (or in RAM). Which rows count is the manifest's business: rows past it are debris.
+
+Rows go in and come out as float32; in format "float16" they are stored in half the bytes. `rounded` gives what a row comes back
+as: who writes such a row changes nothing by it, so digests, ties and answers can all be taken from the rounded row.
+"""
 
 import os
 from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import StoreError
+from parmesan_engine.errors import LimitError, StoreError
 
-ITEM_BYTES = 4
+KEY_FORMATS = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 ERASE_ROWS = 1 << 14
 
 
-class KeyFile:
-    """Rows of `channels` little-endian float32 in one file. Reading maps the file; it is never copied as a whole."""
+def limit_of(form: str) -> float:
+    """Return the largest number that a format can hold."""
+    return float(np.finfo(KEY_FORMATS[form]).max)
 
-    def __init__(self, path: Path, channels: int, create: bool) -> None:
-        self.path, self.channels, self.row_bytes = path, channels, channels * ITEM_BYTES
+
+def rounded(keys: np.ndarray, form: str) -> np.ndarray:
+    """Return float32 keys as a file of this format gives them back. Raises LimitError for what it cannot hold."""
+    if form == "float32" or not keys.size:
+        return keys
+    largest, limit = float(np.abs(keys).max()), limit_of(form)
+    if largest > limit:
+        raise LimitError(f"features of at most {limit:,.0f}, which {form} can hold", f"{largest:g}",
+                         "scale the features down, or make the memory with keys as float32")
+    return keys.astype(KEY_FORMATS[form]).astype(np.float32)
+
+
+class KeyFile:
+    """Rows of `channels` little-endian numbers in one file. Reading maps the file; it is never copied as a whole."""
+
+    def __init__(self, path: Path, channels: int, create: bool, *, keys: str = "float32") -> None:
+        self.path, self.channels, self.format, self._dtype = path, channels, keys, KEY_FORMATS[keys]
+        self.row_bytes = channels * self._dtype.itemsize
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
-        self._map = np.empty((0, channels), np.float32)
+        self._map = np.empty((0, channels), self._dtype)
 
     @property
     def rows(self) -> int:
@@ -29,7 +50,7 @@ class KeyFile:
     def write(self, first: int, keys: np.ndarray) -> None:
         """Write (n, channels) rows from row `first` on. Durable only after `sync`."""
         self._write_bytes(
-            np.ascontiguousarray(keys, "<f4").data.cast("B") if keys.size else b"", first * self.row_bytes
+            np.ascontiguousarray(keys, self._dtype).data.cast("B") if keys.size else b"", first * self.row_bytes
         )
 
     def _write_bytes(self, data: memoryview | bytes, offset: int) -> None:
@@ -47,8 +68,8 @@ class KeyFile:
         if int(ids.max()) >= len(self._map):
             self._map = self._mapped(int(ids.max()) + 1)
         if ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
-            return self._map[ids[0] : ids[-1] + 1].copy()
-        return self._map.take(ids, axis=0)
+            return self._map[ids[0] : ids[-1] + 1].astype(np.float32)
+        return self._map.take(ids, axis=0).astype(np.float32, copy=False)
 
     def _mapped(self, needed: int) -> np.ndarray:
         rows = self.rows
@@ -56,7 +77,7 @@ class KeyFile:
             raise StoreError(
                 f"{needed} rows in {self.path.name}", f"{rows} rows", "restore the memory folder from a backup"
             )
-        return np.asarray(np.memmap(self.path, "<f4", "r", shape=(rows, self.channels)))
+        return np.asarray(np.memmap(self.path, self._dtype, "r", shape=(rows, self.channels)))
 
     def erase(self, runs: np.ndarray) -> None:
         """Overwrite the rows in (runs, 2) half-open ranges with zeros, durably."""
@@ -73,7 +94,7 @@ class KeyFile:
             self.sync()
 
     def close(self) -> None:
-        self._map = np.empty((0, self.channels), np.float32)
+        self._map = np.empty((0, self.channels), self._dtype)
         os.close(self._file)
         self._file = -1
 
@@ -81,9 +102,10 @@ class KeyFile:
 class KeyArray:
     """The same rows in RAM, for memories without a folder."""
 
-    def __init__(self, channels: int) -> None:
-        self.channels, self.row_bytes = channels, channels * ITEM_BYTES
-        self._rows = np.zeros((0, channels), np.float32)
+    def __init__(self, channels: int, *, keys: str = "float32") -> None:
+        self.channels, self.format = channels, keys
+        self._rows = np.zeros((0, channels), KEY_FORMATS[keys])
+        self.row_bytes = channels * self._rows.itemsize
 
     @property
     def rows(self) -> int:
@@ -92,7 +114,7 @@ class KeyArray:
     def write(self, first: int, keys: np.ndarray) -> None:
         end = first + len(keys)
         if end > len(self._rows):
-            grown = np.zeros((max(end, len(self._rows) * 3 // 2), self.channels), np.float32)
+            grown = np.zeros((max(end, len(self._rows) * 3 // 2), self.channels), self._rows.dtype)
             grown[:first] = self._rows[:first]
             self._rows = grown
         self._rows[first:end] = keys
@@ -101,7 +123,7 @@ class KeyArray:
         """RAM has nothing to wait for."""
 
     def read(self, ids: np.ndarray) -> np.ndarray:
-        return self._rows.take(ids, axis=0)
+        return self._rows.take(ids, axis=0).astype(np.float32, copy=False)
 
     def erase(self, runs: np.ndarray) -> None:
         for start, stop in runs.tolist():

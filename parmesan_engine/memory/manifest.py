@@ -16,7 +16,7 @@ from parmesan_engine.memory.codec import pack_change, unpack_change
 from parmesan_engine.memory.hashing import sum_to_bytes
 from parmesan_engine.memory.records import Change, VersionRecord
 
-FORMAT = 1
+FORMAT = 2  # 2: keys in half precision, which older programs would look for in a file that is not there
 BUSY_SECONDS = 20.0
 FILE_NAME = "manifest.sqlite"
 CHUNK_FIELDS = (
@@ -105,7 +105,7 @@ class Manifest:
             for statement in SCHEMA.split(";\n")[:-1]:
                 self._db.execute(statement)
             self._db.execute("INSERT INTO names VALUES (0, '')")
-            for key, value in (meta | {"format": str(FORMAT), "epoch": "0"}).items():
+            for key, value in (meta | {"epoch": "0"}).items():
                 self.set_meta(key, value)
             self.insert_version(record, Change(), 0)
 
@@ -137,6 +137,12 @@ class Manifest:
 
     def meta_json(self, key: str) -> Any:
         return json.loads(self.meta(key))
+
+    @property
+    def keys(self) -> str:
+        """The format of the key files. Memories made before there was a choice do not say: float32."""
+        found = self._rows("SELECT value FROM meta WHERE key = 'keys'")
+        return json.loads(found[0][0]) if found else "float32"
 
     def set_meta(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from parmesan_engine.errors import EmptyMemoryError, LimitError, ShapeError, StoreError, UnknownNameError
-from parmesan_engine.memory import purge
+from parmesan_engine.errors import EmptyMemoryError, LimitError, ShapeError, UnknownNameError
+from parmesan_engine.memory import folder, purge
 from parmesan_engine.memory.adding import chunks_of
 from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
@@ -18,15 +18,13 @@ from parmesan_engine.memory.commits import UNKNOWN_EPOCH, Committer, Plan
 from parmesan_engine.memory.displaced import displaced_by
 from parmesan_engine.memory.hashing import blake, digest_sum, version_of
 from parmesan_engine.memory.history import change_between, find_version
-from parmesan_engine.memory.keyfile import KeyArray, KeyFile
-from parmesan_engine.memory.manifest import FILE_NAME, Manifest, store_errors
+from parmesan_engine.memory.manifest import store_errors
 from parmesan_engine.memory.modifying import modified, weights_when_on
 from parmesan_engine.memory.reading import Checkout, difference, mark
 from parmesan_engine.memory.records import Change, Receipt, VersionRecord
 from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
 
-KEY_FILE, COARSE_FILE = "keys.f32", "coarse.f32"
 Lesson = tuple[list[EntryBatch], np.ndarray, TaskSpec]
 Relabelling = tuple[np.ndarray, np.ndarray, TaskSpec]
 
@@ -39,68 +37,29 @@ class Memory(Committer):
 
     @classmethod
     def create(
-        cls, path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dict[str, Any], novelty: float = 0.0
+        cls, path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dict[str, Any], novelty: float = 0.0,
+        keys: str = "float32"
     ) -> "Memory":
         """Make an empty memory in folder `path`, or in RAM when None. Raises StoreError when there is one already.
 
         channels: width of a key; encoder: recipe that the keys come from; novelty: cosine distance in [0, 2) up to which an
-        entry with the same label as a kept one is held back, 0 to keep all.
+        entry with the same label as a kept one is held back, 0 to keep all; keys: "float32", or "float16" for half the bytes:
+        then a key is rounded once, when it is added, and everything works on what it was rounded to.
         """
-        if channels < 1 or not 0 <= novelty < 2:
-            raise LimitError(
-                "at least 1 channel and a novelty in [0, 2)", f"{channels} and {novelty}", "check the arguments"
-            )
-        folder = None if path is None else Path(path)
-        meta = {
-            "channels": str(channels),
-            "novelty": repr(float(novelty)),
-            "encoder": json.dumps(encoder),
-            "task": json.dumps(task_to_json(task)),
-        }
-        record = VersionRecord(version_of(0, novelty), 0, time.time(), "create", "", 0, 0, 0, "", None, "")
         with store_errors(str(path)):
-            if folder:
-                folder.mkdir(parents=True, exist_ok=True)
-                for name in (KEY_FILE, COARSE_FILE):
-                    KeyFile(folder / name, channels, create=True).close()
-            manifest = Manifest(folder)
-            if manifest.exists:
-                manifest.close()
-                raise StoreError(
-                    "a folder without a memory", f"{path}, which holds one", "open it, or choose another folder"
-                )
-            manifest.create(meta, record)
-            if folder is None:
-                return cls(None, manifest, KeyArray(channels), KeyArray(channels))
-            manifest.close()
-        return cls.open(folder)
+            return cls(*folder.make(path, channels=channels, task=task, encoder=encoder, novelty=novelty, keys=keys))
 
     @classmethod
     def open(cls, path: str | Path) -> "Memory":
         """Open the memory in a folder at its newest version; finishes an interrupted unlearn. Raises StoreError, VersionError."""
-        folder = Path(path)
         with store_errors(str(path)):
-            if not (folder / FILE_NAME).is_file():
-                raise StoreError(f"a memory at {path}", "no manifest there", "create one, or check the path")
-            manifest = Manifest(folder)
-            if not manifest.exists:
-                manifest.close()
-                raise StoreError(f"a memory at {path}", "one whose creation was cut short", "create it again")
-            channels = manifest.meta_json("channels")
-            return cls(
-                folder, manifest, *(KeyFile(folder / name, channels, create=False) for name in (KEY_FILE, COARSE_FILE))
-            )
+            return cls(*folder.open_parts(path))
 
     @staticmethod
     def is_at(path: str | Path) -> bool:
         """Whether a folder holds a memory whose creation was finished."""
-        if not (Path(path) / FILE_NAME).is_file():
-            return False
         with store_errors(str(path)):
-            manifest = Manifest(Path(path))
-            found = manifest.exists
-            manifest.close()
-            return found
+            return folder.is_at(path)
 
     @property
     def encoder(self) -> dict[str, Any]:
@@ -139,7 +98,7 @@ class Memory(Committer):
 
     def _plan_add(self, batches: list[EntryBatch], remove: np.ndarray | None, task: TaskSpec | None = None) -> Plan:
         entries = self._entries
-        checked = [check_batch(batch, self.channels, task or self._task) for batch in batches]
+        checked = [check_batch(batch, self.channels, task or self._task, self.key_format) for batch in batches]
         first, coarse_first, chunks, fresh = entries.rows, entries.coarse_rows, [], 0
         axes = {arrays["coordinates"].shape[1] for arrays in checked}
         axes |= {entries.coordinates.shape[1]} if entries.rows else set()

@@ -64,6 +64,11 @@ class Reader:
         return self._keys.channels
 
     @property
+    def key_format(self) -> str:
+        """How keys are stored: "float32" or "float16"."""
+        return self._keys.format
+
+    @property
     def novelty(self) -> float:
         return self._novelty
 

@@ -13,9 +13,9 @@ FORMAT = 1
 FILE_NAME = "project.json"
 
 
-def new_description(name: str, task: TaskSpec, encoder: dict[str, Any], novelty: float) -> dict[str, Any]:
+def new_description(name: str, task: TaskSpec, encoder: dict[str, Any], novelty: float, keys: str) -> dict[str, Any]:
     """Return the description of a project without samples."""
-    return {"format": FORMAT, "name": name, "task": asdict(task), "encoder": encoder, "novelty": novelty}
+    return {"format": FORMAT, "name": name, "task": asdict(task), "encoder": encoder, "novelty": novelty, "keys": keys}
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -21,10 +21,11 @@ Progress = Callable[[float], None] | None
 
 
 def project_for(path: str | Path, dataset: Dataset, *, encoder: str = "filter_bank", novelty: float = 0.0,
-                device: str = "cpu") -> Project:
+                keys: str = "float32", device: str = "cpu") -> Project:
     """Open a project, or create one with the task of a dataset. Raises ShapeError when an existing one has other classes."""
     if not (Path(path) / "project.json").exists():
-        return Project.create(path, name=dataset.name, task=dataset.task, encoder=encoder, novelty=novelty, device=device)
+        return Project.create(path, name=dataset.name, task=dataset.task, encoder=encoder, novelty=novelty, keys=keys,
+                              device=device)
     project = Project.open(path, device=device)
     if project.task.kind != dataset.task.kind or project.task.classes != dataset.task.classes:
         own = project.task

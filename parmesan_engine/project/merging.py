@@ -4,6 +4,9 @@ What both hold already is not doubled, so a branch can come back and a merge can
 back or painted over stays away, but for what an undone merge had brought. Classes are matched by name. A
 source keeps its name, unless this project has examples of that name that the other has not: then it becomes OTHER/source, so
 that either can be switched off or forgotten alone. The outcome does not depend on the order in which examples were learned.
+
+Memories whose keys have different formats merge as well: keys come in as this memory holds them (rounded, if it is in half
+precision), and what both hold is compared as the coarser of the two has it.
 """
 
 import uuid
@@ -17,6 +20,7 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.memory.copying import batches_of
 from parmesan_engine.memory.hashing import entry_digests, origin_digest
 from parmesan_engine.memory.history import undone
+from parmesan_engine.memory.keyfile import limit_of, rounded
 from parmesan_engine.memory.memory import Lesson
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.classes import with_class
@@ -97,30 +101,31 @@ class _Merging:
     """What of another memory comes into this one, decided for its newest version. task: theirs; names: sources there -> here."""
 
     def __init__(self, view: Reader, name: str) -> None:
-        self._batches, self.task, self._name = list(batches_of(view, view.select())), view.task, name
+        self._batches, self.task, self._name, self._format = list(batches_of(view, view.select())), view.task, name, view.key_format
         self.names: dict[str, str] = {}
         self.added = 0
 
     def into(self, memory: Memory) -> Lesson:
         """Return the batches to learn, nothing to take out, and the task with all classes."""
         task, columns = _joined(memory.task, self.task)
+        form = "float32" if memory.key_format == self._format == "float32" else "float16"  # in which contents are compared
         theirs = [replace(batch, labels=_columns(batch.labels, columns, task.label_dim)) for batch in self._batches]
-        coming = _by_source(theirs)
-        here = {source: _known(memory, memory.select(source=source)) for source in coming}
+        coming = _by_source(theirs, form)
+        here = {source: _known(memory, memory.select(source=source), form) for source in coming}
         self.names = {source: source if here[source] <= coming[source] else f"{self._name}/{source}" for source in coming}
-        known = {name: _known(memory, _ever(memory, name)) for name in {*coming, *self.names.values()}}
+        known = {name: _known(memory, _ever(memory, name), form) for name in {*coming, *self.names.values()}}
         rows = memory.columns(stored=True)
-        batches = list(self._new(theirs, known, {rows.names[code] for code in np.unique(rows.gesture).tolist()}))
+        batches = list(self._new(theirs, known, form, {rows.names[code] for code in np.unique(rows.gesture).tolist()}))
         self.added = sum(len(batch.keys) for batch in batches)
         return batches, np.empty(0, np.int64), task
 
-    def _new(self, batches: list[EntryBatch], known: Known, gestures: set[str]) -> Iterator[EntryBatch]:
+    def _new(self, batches: list[EntryBatch], known: Known, form: str, gestures: set[str]) -> Iterator[EntryBatch]:
         """Yield what is not known under its own source or the one it gets here; a gesture that is known gets another name too."""
         for batch in batches:
             name = self.names[batch.source]
             renamed = replace(batch, source=name)
             fresh = [mine not in known[batch.source] and here not in known[name]
-                     for mine, here in zip(_identities(batch), _identities(renamed), strict=True)]
+                     for mine, here in zip(_identities(batch, form), _identities(renamed, form), strict=True)]
             if any(fresh):
                 gesture = f"{self._name}/{batch.gesture}" if batch.gesture in gestures else batch.gesture
                 yield _only(replace(renamed, gesture=gesture), np.array(fresh))
@@ -148,8 +153,8 @@ def _columns(labels: np.ndarray, columns, width: int) -> np.ndarray:
     return moved
 
 
-def _known(memory: Memory, ids: np.ndarray) -> set[bytes]:
-    return set().union(*_by_source(batches_of(memory, ids)).values())
+def _known(memory: Memory, ids: np.ndarray, form: str) -> set[bytes]:
+    return set().union(*_by_source(batches_of(memory, ids), form).values())
 
 
 def _ever(memory: Memory, source: str) -> np.ndarray:
@@ -159,18 +164,22 @@ def _ever(memory: Memory, source: str) -> np.ndarray:
     return ids[~np.isin(memory.born(ids), list(merges))]
 
 
-def _by_source(batches: Iterable[EntryBatch]) -> Known:
+def _by_source(batches: Iterable[EntryBatch], form: str) -> Known:
     known: Known = {}
     for batch in batches:
-        known.setdefault(batch.source, set()).update(_identities(batch))
+        known.setdefault(batch.source, set()).update(_identities(batch, form))
     return known
 
 
-def _identities(batch: EntryBatch) -> list[bytes]:
-    """Return what tells each entry from others: its content but for the weight, so that switching it off does not double it."""
-    rows = len(batch.keys)
+def _identities(batch: EntryBatch, form: str) -> list[bytes]:
+    """Return what tells each entry from others: its content but for the weight, so that switching it off does not double it.
+
+    form: of `KEY_FORMATS`, to which keys are rounded first; what it cannot hold counts as its largest number.
+    """
+    rows, limit = len(batch.keys), limit_of(form)
+    keys = rounded(np.clip(batch.keys, -limit, limit), form)
     origins = np.broadcast_to(origin_digest(batch.sample_hash, batch.source, batch.author), (rows, 16))
-    digests = entry_digests(origins, batch.keys, batch.coordinates, batch.labels, np.ones(rows, np.float32))
+    digests = entry_digests(origins, keys, batch.coordinates, batch.labels, np.ones(rows, np.float32))
     return [digest.tobytes() for digest in digests]
 
 

@@ -64,14 +64,14 @@ class Project:
 
     @classmethod
     def create(cls, path: str | Path, *, name: str, task: TaskSpec, encoder: str = "filter_bank", novelty: float = 0.0,
-               device: str = "cpu") -> "Project":
-        """Make a new project folder. Raises FormatError when there is one already."""
+               keys: str = "float32", device: str = "cpu") -> "Project":
+        """Make a new project folder; novelty, keys: see `Memory.create`. Raises FormatError when there is one already."""
         path = Path(path)
         if (path / "project.json").exists():
             raise FormatError("a new folder", f"{path}, which holds a project", "open it, or choose another folder")
         path.mkdir(parents=True, exist_ok=True)
         recipe = recipe_of(ENCODERS.get(encoder)())
-        write_description(path, new_description(name, task, recipe, novelty))
+        write_description(path, new_description(name, task, recipe, novelty, keys))
         return cls(path, device=device)
 
     @classmethod
@@ -365,7 +365,7 @@ class Project:
             self._description = update_description(self.path, sample={"channels": record.channels, "dims": record.spatial_dims})
             try:
                 Memory.create(self.path / "memory", channels=channels, task=self.task, encoder=self._description["encoder"],
-                              novelty=self._description["novelty"]).close()
+                              novelty=self._description["novelty"], keys=self._description.get("keys", "float32")).close()
             except StoreError:
                 if not Memory.is_at(self.path / "memory"):  # else another process was quicker
                     raise

@@ -1,11 +1,13 @@
 """A plain model of a memory, to compare the real one with: dictionaries, whole copies of every version, no cleverness."""
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 
 from parmesan_engine.memory import Memory
+from parmesan_engine.memory.keyfile import rounded
 from parmesan_engine.types import EntryBatch, TaskSpec
 
 CHANNELS = 4
@@ -25,14 +27,18 @@ def batch(seed: int, rows: int = 6, source: str = "first source", sample: str = 
                                   "author": author, "source": source, "time": float(seed)} | changes)
 
 
-def new_memory(path=None, novelty: float = 0.0, task: TaskSpec = TASK, channels: int = CHANNELS) -> Memory:
-    return Memory.create(path, channels=channels, task=task, encoder={"name": "test encoder"}, novelty=novelty)
+def new_memory(path=None, novelty: float = 0.0, task: TaskSpec = TASK, channels: int = CHANNELS, keys: str = "float32") -> Memory:
+    return Memory.create(path, channels=channels, task=task, encoder={"name": "test encoder"}, novelty=novelty, keys=keys)
 
 
 class Model:
-    """ids -> (label, weight) for what is stored; `base` has what never changes of an entry; `versions[seq]` are copies."""
+    """ids -> (label, weight) for what is stored; `base` has what never changes of an entry; `versions[seq]` are copies.
 
-    def __init__(self) -> None:
+    keys: format of the memory that it models. Half precision gets keys that it must round.
+    """
+
+    def __init__(self, keys: str = "float32") -> None:
+        self.keys = keys
         self.base: dict[int, tuple] = {}
         self.rows = 0
         self.state: dict[int, tuple] = {}
@@ -74,10 +80,10 @@ class Model:
             return op, sorted(i for i, base in self.base.items() if base[3] == source)
         return None
 
-    @staticmethod
-    def _batch(rng: Random) -> EntryBatch:
+    def _batch(self, rng: Random) -> EntryBatch:
         source = rng.choice(("first source", "second source", "third source"))
-        return batch(rng.randrange(12), rng.randint(1, 6), source, f"sample-{rng.randrange(2)}", f"stroke-{rng.randrange(99)}")
+        made = batch(rng.randrange(12), rng.randint(1, 6), source, f"sample-{rng.randrange(2)}", f"stroke-{rng.randrange(99)}")
+        return made if self.keys == "float32" else replace(made, keys=made.keys * np.float32(1.1))
 
     def apply(self, plan: tuple) -> None:
         op, before, after = plan[0], self.state, dict(self.state)
@@ -85,8 +91,8 @@ class Model:
             for old in plan[2]:
                 del after[old]
             for new in plan[1]:
-                for row in range(len(new.keys)):
-                    self.base[self.rows] = (new.keys[row].tobytes(), tuple(new.coordinates[row].tolist()), new.sample_hash,
+                for row, key in enumerate(rounded(new.keys, self.keys)):
+                    self.base[self.rows] = (key.tobytes(), tuple(new.coordinates[row].tolist()), new.sample_hash,
                                             new.source, new.author)
                     after[self.rows] = (tuple(new.labels[row].tolist()), 1.0)
                     self.rows += 1
@@ -136,7 +142,7 @@ def apply(memory: Memory, plan: tuple) -> object:
 
 def rebuilt(model: Model, state: dict[int, tuple], novelty: float = 0.0, seed: int = 0) -> Memory:
     """Return a fresh memory in RAM that was only ever given what is in `state`, in a random order."""
-    memory, ids = new_memory(novelty=novelty), list(state)
+    memory, ids = new_memory(novelty=novelty, keys=model.keys), list(state)
     Random(seed).shuffle(ids)
     batches = []
     for i in ids:

@@ -17,8 +17,9 @@ def content(memory):
             [(p.sample_id, p.coordinates, p.gesture, p.author, p.source) for p in memory.provenance(ids)]]
 
 
-def test_every_version_can_be_copied_with_its_history(tmp_path):
-    with new_memory(tmp_path / "m") as memory:
+@pytest.mark.parametrize("keys", ["float32", "float16"])
+def test_every_version_can_be_copied_with_its_history(tmp_path, keys):
+    with new_memory(tmp_path / "m", keys=keys) as memory:
         memory.add([batch(1), batch(2, source="other")])
         memory.remove([0, 7])
         memory.add([batch(3, 40, author="Zebulon", source="later study")])
@@ -40,14 +41,15 @@ def test_every_version_can_be_copied_with_its_history(tmp_path):
         assert memory.verify() == []
 
 
-def test_nothing_of_what_came_later_is_in_the_files(tmp_path):
-    with new_memory(tmp_path / "m") as memory:
+@pytest.mark.parametrize(("keys", "name", "item"), [("float32", "keys.f32", 4), ("float16", "keys.f16", 2)])
+def test_nothing_of_what_came_later_is_in_the_files(tmp_path, keys, name, item):
+    with new_memory(tmp_path / "m", keys=keys) as memory:
         version = memory.add([batch(1)]).after
         memory.add([batch(3, 40, author="Zebulon", source="later study")])
         copy_at(memory.path, version, tmp_path / "copy")
     for path in (tmp_path / "copy").iterdir():
         assert b"Zebulon" not in path.read_bytes() and b"later study" not in path.read_bytes()
-    assert (tmp_path / "copy" / "keys.f32").stat().st_size == 6 * 4 * 4
+    assert (tmp_path / "copy" / name).stat().st_size == 6 * 4 * item
 
 
 def test_copies_made_while_another_writes_are_whole(tmp_path):

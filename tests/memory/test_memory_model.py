@@ -1,6 +1,7 @@
 """Random sequences of verbs against a plain model: content, versions, deltas, history, order independence, forgetting."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.memory.consolidate import exact_distances, unit_rows
 from tests.memory.memory_model import OPS, TASK, Model, apply, assert_equal, batch, new_memory, rebuilt
 
+FORMATS = pytest.mark.parametrize("keys", ["float32", "float16"])
 STEPS = st.lists(st.tuples(st.sampled_from(OPS), st.integers(0, 2**31)), min_size=4, max_size=18)
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 NOVELTY = 0.06
 
 
 def play(memory, steps, each=None) -> Model:
-    model = Model()
+    model = Model(memory.key_format)
     for op, number in steps:
         plan = model.plan(op, number)
         if plan:
@@ -41,10 +43,11 @@ def greedy(memory, ids) -> set[int]:
     return set(kept)
 
 
-@RELAXED
-@given(STEPS)
-def test_every_step_matches_the_model_and_a_memory_that_only_ever_got_the_survivors(steps):
-    play(new_memory(), steps, lambda memory, model, _: assert_equal(memory, model))
+@FORMATS
+@settings(parent=RELAXED, max_examples=40)
+@given(steps=STEPS)
+def test_every_step_matches_the_model_and_a_memory_that_only_ever_got_the_survivors(steps, keys):
+    play(new_memory(keys=keys), steps, lambda memory, model, _: assert_equal(memory, model))
 
 
 @RELAXED
@@ -68,10 +71,11 @@ def test_deltas_tell_what_changed(steps):
     play(follow_novelty, steps, follow)
 
 
-@RELAXED
-@given(STEPS)
-def test_all_versions_stay_readable_as_if_the_unlearned_had_never_been(steps):
-    memory = new_memory()
+@FORMATS
+@settings(parent=RELAXED, max_examples=40)
+@given(steps=STEPS)
+def test_all_versions_stay_readable_as_if_the_unlearned_had_never_been(steps, keys):
+    memory = new_memory(keys=keys)
     model = play(memory, steps)
     records = memory.history()
     assert [record.seq for record in records] == list(range(len(model.versions)))
@@ -95,10 +99,10 @@ def test_novelty_keeps_what_the_definition_keeps_whatever_came_before(steps):
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(STEPS, st.integers(0, 17))
-def test_closing_and_opening_changes_nothing_not_even_what_undo_would_do(tmp_path_factory, steps, cut):
+@given(steps=STEPS, cut=st.integers(0, 17), keys=st.sampled_from(["float32", "float16"]))
+def test_closing_and_opening_changes_nothing_not_even_what_undo_would_do(tmp_path_factory, steps, cut, keys):
     path = tmp_path_factory.mktemp("memory")
-    memory, model = new_memory(path), Model()
+    memory, model = new_memory(path, keys=keys), Model(keys)
     for place, (op, number) in enumerate(steps):
         if place % 5 == cut % 5:
             memory.close()
@@ -112,10 +116,13 @@ def test_closing_and_opening_changes_nothing_not_even_what_undo_would_do(tmp_pat
     memory.close()
 
 
+@FORMATS
 @pytest.mark.parametrize("novelty", [0.0, NOVELTY])
-def test_order_of_learning_does_not_show_and_forgetting_is_never_having_learned(novelty):
+def test_order_of_learning_does_not_show_and_forgetting_is_never_having_learned(novelty, keys):
+    noise = np.random.default_rng(5).normal(0, 1e-4, (40, 4)).astype(np.float32)
     one, two = batch(1, 40, "source A"), batch(2, 40, "source B", "sample-1", author="ben")
-    ab, ba, b = (new_memory(novelty=novelty) for _ in range(3))
+    one, two = (replace(part, keys=part.keys + noise) for part in (one, two))
+    ab, ba, b = (new_memory(novelty=novelty, keys=keys) for _ in range(3))
     ab.add([one])
     ab.add([two])
     ba.add([two])
