@@ -131,7 +131,7 @@ def draw_item_errors(project: Project, report: Report, dataset: Dataset, split: 
     if held is None or held[0] != key:
         with left, st.spinner("Predicting"):
             sample = dataset.read_sample(item)
-            prediction = scoring.predict_visitor(project, project.snapshot(), sample, box)
+            prediction = scoring.predict_visitor(project.snapshot(), sample, box)
         predicted = prediction.values if prediction.labels is None else prediction.labels
         held = key, _errors.plane(sample, index, truth[tuple(slice(*ends) for ends in box)], predicted)
         _state.put("error-plane", held)

@@ -85,7 +85,7 @@ def _folder(desk: Desk, project: Project) -> None:
     name = f"evaluate {desk.project} {folder} {split}"
     key = (int(limit), project.version, project.metric_state()["id"], project.task)
     if last.button("Evaluate", type="primary", icon=":material/analytics:", width="stretch", disabled=split is None):
-        _jobs.start(name, lambda job: (key, scoring.score_dataset(project, project.snapshot(), dataset.folder, split=split,
+        _jobs.start(name, lambda job: (key, scoring.score_dataset(project.snapshot(), dataset.folder, split=split,
                                                                   samples=int(limit), progress=job.report)),
                     text=f"Scoring on {dataset.name}")  # fmt: skip
     job = _jobs.watch(name)

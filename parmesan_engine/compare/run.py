@@ -44,7 +44,7 @@ def compare(data: str | Path, eval_data: str | Path | None = None, *, split: str
         items = choose_items(test.items(eval_split), eval_samples, seed=seed)
         for done, item in enumerate(items):
             truth = test.read_label(item)
-            pyramid = model.encode(adapt(test.read_sample(item), channels)[0])
+            pyramid = model.encode(adapt(test.read_sample(item), channels))
             for method in methods:
                 start = time.perf_counter()
                 answer = heads[method].predict(pyramid)
@@ -63,7 +63,7 @@ def _label(dataset: Dataset, encoder, split: str, samples: int | None, per_class
     """Encode the training samples and keep the chosen labelled nodes; return them and the seconds of encoding."""
     batches, seconds, groups, channels = [], 0.0, (), _channels(dataset, split)
     for item in choose_items(dataset.items(split), samples, seed=seed):
-        labels, (sample, _) = dataset.read_label(item), adapt(dataset.read_sample(item), channels)
+        labels, sample = dataset.read_label(item), adapt(dataset.read_sample(item), channels)
         start = time.perf_counter()
         pyramid = encode_fine(encoder, sample)
         seconds += time.perf_counter() - start

@@ -58,11 +58,14 @@ class FeatureCache:
             age = self._dropped[sample_id]
             pyramid = self._known(sample_id) or self._read(sample_id)
             if pyramid is None:
-                sample, _ = adapt(self.samples.read(sample_id), self.channels)
-                pyramid = self.encoder.encode(sample, progress=progress)
+                pyramid = self.encoder.encode(self.sample(sample_id), progress=progress)
                 self._write(sample_id, pyramid, age)
             self._hold(sample_id, pyramid, age)
             return pyramid
+
+    def sample(self, sample_id: str) -> Sample:
+        """Return a sample as it is encoded: with the channels of the project, and a note where that took a change."""
+        return adapt(self.samples.read(sample_id), self.channels)
 
     def ready(self, sample_id: str) -> bool:
         """Whether `get` would not have to encode."""
@@ -150,20 +153,20 @@ class FeatureCache:
             total -= own
 
 
-def adapt(sample: Sample, channels: int) -> tuple[Sample, tuple[str, ...]]:
-    """Return the sample with the number of channels that the memory knows, and notes on what had to be done.
+def adapt(sample: Sample, channels: int) -> Sample:
+    """Return the sample with the number of channels that the memory knows, and a note on what had to be done.
 
     Grey is repeated, colour averaged. Raises ShapeError where neither is possible.
     """
     if sample.channels == channels:
-        return sample, sample.notes
+        return sample
     if sample.channels == 1:
         note = f"grey repeated to the {channels} channels of this project"
-        return replace(sample, array=np.repeat(sample.array, channels, 0), channel_names=()), (*sample.notes, note)
+        return replace(sample, array=np.repeat(sample.array, channels, 0), channel_names=(), notes=(*sample.notes, note))
     if channels == 1:
         mean = sample.array.astype(np.float32).mean(0, keepdims=True)
         note = f"{sample.channels} channels averaged: this project is grey"
-        return replace(sample, array=mean, channel_names=()), (*sample.notes, note)
+        return replace(sample, array=mean, channel_names=(), notes=(*sample.notes, note))
     raise ShapeError(f"{channels} channels, as in the first sample of this project", f"{sample.channels} in {sample.name}",
                      "make another project for such samples")
 

@@ -70,7 +70,7 @@ def _label(project: Project, dataset: Dataset, items: list[Item], per_class: int
         if record.id not in known:
             added.append(record.id)
         before = time.perf_counter()
-        pyramid = encode_fine(project.encoder, adapt(sample, project.live.sample_channels)[0])
+        pyramid = encode_fine(project.encoder, adapt(sample, project.live.sample_channels))
         encoding += time.perf_counter() - before
         nodes, rows = labelled_nodes(pyramid, labels, project.task, per_class, seed, item.name)
         if len(nodes):

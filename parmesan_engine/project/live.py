@@ -8,9 +8,7 @@ stroke changes only what is near it, painting over examples included.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,8 +18,9 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
-from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.project.features import FeatureCache
 from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.project.holding import Progress, hold, visit
 from parmesan_engine.resample import Box
 from parmesan_engine.types import MemoryDelta, Prediction, Sample
 
@@ -31,8 +30,6 @@ KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of 
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
 REFIT_SMALL = 300  # ... at once while it is no larger than this: a tenth of a second; later when there is time (see `due`)
 PAINTING = {"add", "modify", "set_task", "merge", "switch"}  # verbs that may replace entries, but take none back
-
-Progress = Callable[[float], None] | None
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,7 @@ class Live:
     def ready(self, sample_id: str, version: str | None = None, progress: Progress = None) -> Predictor:
         """Return a predictor that holds the sample ready: of the present memory, or of an older version under the present metric."""
         predictor = self.predictor(progress) if version is None else self.past(version, sample_id)
-        if sample_id not in predictor.states:
-            _, notes = adapt(self.features.samples.read(sample_id), self.sample_channels)
-            predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
-            while len(predictor.states) > HELD_STATES:
-                predictor.states.pop(next(iter(predictor.states)))
+        hold(predictor, self.features, sample_id, at_most=HELD_STATES, progress=progress)
         return predictor
 
     def predict(self, sample_id: str, version: str | None, box: Box | None, progress: Progress) -> Prediction:
@@ -125,23 +118,13 @@ class Live:
 
     def predict_once(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample that is not kept."""
-        with self._visiting(sample, progress) as name:
+        with visit(self.predictor(), sample, self.sample_channels, progress) as name:
             return self.predictor().predict(name)
 
     def explain_once(self, sample: Sample, at: tuple[int, ...], top: int) -> Explanation:
         """Return the explanation of one pixel of a sample that is not kept."""
-        with self._visiting(sample, None) as name:
+        with visit(self.predictor(), sample, self.sample_channels) as name:
             return explain(self.predictor(), name, at, top=top)
-
-    @contextmanager
-    def _visiting(self, sample: Sample, progress: Progress) -> Iterator[str]:
-        sample, notes = adapt(sample, self.sample_channels)
-        predictor, name = self.predictor(), f"visiting {sample.content_hash}"
-        predictor.set_sample(name, replace(sample, notes=notes), progress=progress)
-        try:
-            yield name
-        finally:
-            del predictor.states[name]
 
     def follow(self, delta: MemoryDelta) -> None:
         """Take up a change of the memory: live where the metric stands, anew where it must be fitted again."""

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 from parmesan_engine.errors import EmptyMemoryError, ShapeError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, open_dataset
-from parmesan_engine.project.features import adapt
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.project.snapshot import Snapshot
@@ -125,16 +123,16 @@ def score_samples(project: Project, snapshot: Snapshot, *, unpainted: bool, prog
     return _report(snapshot, task, scores, unpainted=unpainted)
 
 
-def score_dataset(project: Project, snapshot: Snapshot, folder: str | Path, *, split: str = "test", samples: int | None = None,
-                  seed: int = 0, progress: Progress = None) -> Report:
+def score_dataset(snapshot: Snapshot, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,
+                  progress: Progress = None) -> Report:
     """Score on a dataset; no sample is stored. Raises ShapeError where its classes are not the project's."""
     dataset = open_dataset(folder)
     check_task(snapshot.task, dataset)
     items, scores = choose_items(dataset.items(split), samples, seed=seed), []
     for number, item in enumerate(items):
-        truth, (sample, _) = dataset.read_label(item), adapt(dataset.read_sample(item), project.live.sample_channels)
+        truth, sample = dataset.read_label(item), dataset.read_sample(item)
         start, score = time.perf_counter(), Score(snapshot.task)
-        with _visiting(snapshot, sample) as name:
+        with snapshot.visiting(sample) as name:
             for box in blocks(truth.shape, BLOCK):
                 _count(score, truth[_slices(box)], snapshot.predictor.predict(name, box=box))
         scores.append(SampleScore(item.name, "", score, time.perf_counter() - start))
@@ -146,15 +144,15 @@ def score_dataset(project: Project, snapshot: Snapshot, folder: str | Path, *, s
 def evaluate(project: Project, folder: str | Path, *, split: str = "test", samples: int | None = None, seed: int = 0,
              progress: Progress = None) -> dict:
     """Score the project on a dataset. Returns {task, (see `Score.result`), samples, seconds_per_sample, version, metric}."""
-    report = score_dataset(project, project.snapshot(), folder, split=split, samples=samples, seed=seed, progress=progress)
+    report = score_dataset(project.snapshot(), folder, split=split, samples=samples, seed=seed, progress=progress)
     seconds = sum(sample.seconds for sample in report.samples) / len(report.samples)
     return {"task": report.task.kind, **report.total.result(), "samples": len(report.samples), "seconds_per_sample": seconds,
             "version": report.version, "metric": report.metric}
 
 
-def predict_visitor(project: Project, snapshot: Snapshot, sample: Sample, box: Box) -> Prediction:
+def predict_visitor(snapshot: Snapshot, sample: Sample, box: Box) -> Prediction:
     """Return the prediction of a box of a sample that is not stored. Raises ShapeError."""
-    with _visiting(snapshot, adapt(sample, project.live.sample_channels)[0]) as name:
+    with snapshot.visiting(sample) as name:
         return snapshot.predictor.predict(name, box=box)
 
 
@@ -168,18 +166,6 @@ def check_task(task: TaskSpec, dataset: Dataset) -> None:
 def without_painted(truth: np.ndarray, painted: np.ndarray) -> np.ndarray:
     """Return a truth in which the pixels that have an example are not labelled."""
     return np.where(painted >= 0, np.asarray(np.nan if truth.dtype.kind == "f" else -1, truth.dtype), truth)
-
-
-@contextmanager
-def _visiting(snapshot: Snapshot, sample: Sample) -> Iterator[str]:
-    """Hold a sample ready that is not of the project; yield the name under which it is held."""
-    snapshot.check()
-    name = f"visiting {sample.content_hash}"
-    snapshot.predictor.set_sample(name, sample)
-    try:
-        yield name
-    finally:
-        del snapshot.predictor.states[name]
 
 
 def _count(score: Score, truth: np.ndarray, prediction: Prediction) -> None:

@@ -1,14 +1,16 @@
 """One version of a project, read without its lock: what background work predicts from while people go on painting."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor, SampleState
-from parmesan_engine.project.features import FeatureCache, adapt
+from parmesan_engine.project.features import FeatureCache
+from parmesan_engine.project.holding import hold, visit
 from parmesan_engine.resample import Box
-from parmesan_engine.types import Prediction, TaskSpec
+from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 HELD_STATES = 2  # samples kept ready: one is looked at, one is compared
 
@@ -37,13 +39,12 @@ class Snapshot:
     def state(self, sample_id: str, progress: Callable[[float], None] | None = None) -> SampleState:
         """Return a sample held ready: its features, neighbours and votes. Raises UnknownNameError, VersionError."""
         self.check()
-        states = self.predictor.states
-        if sample_id not in states:
-            _, notes = adapt(self.features.samples.read(sample_id), self.features.channels)
-            self.predictor.set_pyramid(sample_id, self.features.get(sample_id, progress), progress=progress, notes=notes)
-            while len(states) > HELD_STATES:
-                states.pop(next(iter(states)))
-        return states[sample_id]
+        return hold(self.predictor, self.features, sample_id, at_most=HELD_STATES, progress=progress)
+
+    def visiting(self, sample: Sample) -> AbstractContextManager[str]:
+        """Hold a sample ready that is not of the project; gives the name under which it is held. Raises VersionError, ShapeError."""
+        self.check()
+        return visit(self.predictor, sample, self.features.channels)
 
     def check(self) -> None:
         """Raise VersionError when examples have been unlearned since."""

@@ -97,12 +97,12 @@ def test_a_dataset_is_scored_without_storing_or_holding_a_sample(tmp_path, kind)
         labels = ({"label": 1}, {"label": 0}) if task is None else ({"label": None, "value": 1500.0}, {"label": None, "value": 1000.0})
         project.annotate(ids[0], [line(20, 16, 22, **labels[0]), line(4, 3, 30, **labels[1])])
         version, snapshot = project.version, project.snapshot()
-        report = score_dataset(project, snapshot, data, samples=2)
+        report = score_dataset(snapshot, data, samples=2)
         assert len(report.samples) == 2 and {one.sample_id for one in report.samples} == {""} and report.total.pixels > 0
         assert project.version == version and [r.id for r in project.samples()] == ids and snapshot.predictor.states == {}
         other = make_dataset(tmp_path / "other", kind="regression" if task is None else "segmentation")
         with pytest.raises(ShapeError):
-            score_dataset(project, snapshot, other)
+            score_dataset(snapshot, other)
 
 
 def test_a_dataset_is_not_scored_by_what_was_unlearned_meanwhile(tmp_path, known):
@@ -110,7 +110,7 @@ def test_a_dataset_is_not_scored_by_what_was_unlearned_meanwhile(tmp_path, known
     snapshot = project.snapshot()
     project.forget(gesture=f"{ids[0]}-edge")
     with pytest.raises(VersionError):
-        score_dataset(project, snapshot, make_dataset(tmp_path / "data"))
+        score_dataset(snapshot, make_dataset(tmp_path / "data"))
 
 
 def test_milestones_span_the_history():
