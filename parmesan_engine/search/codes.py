@@ -10,6 +10,7 @@ import torch
 from parmesan_engine.errors import UnknownNameError
 
 FORMATS = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
+BOOKS = 24  # bytes of an entry beside its code: id, content order, slot
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -17,6 +18,11 @@ def dtype_of(name: str) -> torch.dtype:
     if name not in FORMATS:
         raise UnknownNameError(f"a key format of {', '.join(FORMATS)}", f"{name!r}", "choose one of these")
     return FORMATS[name]
+
+
+def entry_bytes(channels: int, name: str) -> int:
+    """Return the bytes of one entry in an index whose keys have this format: what a memory budget is divided by."""
+    return channels * dtype_of(name).itemsize + BOOKS
 
 
 def encode(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

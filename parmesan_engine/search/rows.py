@@ -1,11 +1,13 @@
 """The rows that an index holds: ids, content order and keys, in three arrays without holes. Knows nothing about search."""
 
+from pathlib import Path
 from typing import Self
 
 import torch
 
-from parmesan_engine.errors import ShapeError, UnknownNameError
+from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.codes import decode, dtype_of, encode
+from parmesan_engine.search.mapped import mapped_array
 
 HEADROOM = 1.125  # spare room when the arrays grow, so that a stroke seldom copies a large memory
 
@@ -13,11 +15,15 @@ HEADROOM = 1.125  # spare room when the arrays grow, so that a stroke seldom cop
 class Rows:
     """Entries by id. Ids may be any non-negative integers that were never reused; a row's slot changes when others go.
 
-    channels: D; key_format: how keys are kept (`codes`): "float32", "float16" or "int8".
+    channels: D; key_format: how keys are kept (`codes`): "float32", "float16" or "int8"; folder: of a scratch file in which
+    the arrays lie, so that they may be larger than RAM (CPU only; `mapped`). Raises LimitError.
     """
 
-    def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32") -> None:
+    def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None) -> None:
         self.channels, self.device, self.key_format = channels, torch.device(device), key_format
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None and self.device.type != "cpu":
+            raise LimitError("an index on the CPU, for keys in a file", f"{device}", "leave out the folder, or compute on the CPU")
         self._count = 0
         self._codes = torch.empty(0, channels, dtype=dtype_of(key_format), device=self.device)
         self._ids = torch.empty(0, dtype=torch.int64, device=self.device)
@@ -101,10 +107,11 @@ class Rows:
 
     def copy(self) -> Self:
         """Return rows with the same entries that can change by themselves."""
-        other = type(self)(channels=self.channels, device=str(self.device), key_format=self.key_format)
-        other._count = self._count
-        for name in ("_codes", "_ids", "_ties", "_slots"):
-            setattr(other, name, getattr(self, name).clone())
+        other = type(self)(channels=self.channels, device=str(self.device), key_format=self.key_format, folder=self.folder)
+        other._count, other._slots = self._count, self._slots.clone()
+        for name in ("_codes", "_ids", "_ties"):
+            old = getattr(self, name)
+            setattr(other, name, self._array(old.shape, old.dtype).copy_(old))
         return other
 
     def lookup(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,8 +127,14 @@ class Rows:
         return slots
 
     def _grow(self, capacity: int) -> None:
-        for name in ("_codes", "_ids", "_ties"):
-            old = getattr(self, name)
-            new = torch.empty((capacity, *old.shape[1:]), dtype=old.dtype, device=self.device)
-            new[: self._count] = old[: self._count]
-            setattr(self, name, new)
+        old = {name: getattr(self, name) for name in ("_codes", "_ids", "_ties")}
+        new = {name: self._array((capacity, *array.shape[1:]), array.dtype) for name, array in old.items()}  # all, or an error
+        for name, array in new.items():
+            array[: self._count] = old[name][: self._count]
+            setattr(self, name, array)
+
+    def _array(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Return room for rows, in RAM or in a scratch file."""
+        if self.folder is not None:
+            return mapped_array(shape, dtype, self.folder)
+        return torch.empty(shape, dtype=dtype, device=self.device)
