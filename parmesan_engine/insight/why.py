@@ -92,11 +92,10 @@ def _opponents(predictor: Predictor, query: torch.Tensor, label: int) -> dict[st
 
 
 def _describe(predictor: Predictor, ids: torch.Tensor, distances: torch.Tensor, shares: torch.Tensor) -> tuple[NeighborInfo, ...]:
-    at = ids.numpy(force=True)
-    labels = predictor.memory.labels(at)
-    answers = labels.argmax(1) if predictor.task.kind == "segmentation" else labels[:, 0]
+    at, memory = ids.numpy(force=True), predictor.memory
+    rows = zip(at, memory.provenance(at), memory.answers(at), distances, shares, strict=True)
     return tuple(
         NeighborInfo(int(entry), p.sample_id, p.coordinates, float(answer), 1 - float(distance), float(share), p.source,
                      p.author, p.gesture, p.time)
-        for entry, p, answer, distance, share in zip(at, predictor.memory.provenance(at), answers, distances, shares, strict=True)
+        for entry, p, answer, distance, share in rows
     )

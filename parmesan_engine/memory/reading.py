@@ -157,6 +157,11 @@ class Reader:
             self._entries.widen(self._task.label_dim)
             return self._column("labels", ids)[:, : self._task.label_dim]
 
+    def answers(self, ids: np.ndarray) -> np.ndarray:
+        """Return the (n,) class id, int64 (most of the histogram), or float32 value of each entry."""
+        labels = self.labels(ids)
+        return labels.argmax(axis=1) if self._task.kind == "segmentation" else labels[:, 0]
+
     def weights(self, ids: np.ndarray) -> np.ndarray:
         return self._column("weights", ids)
 
@@ -219,15 +224,11 @@ class Reader:
             codes = {name: table[name][chunks] for name in ("sample", "source", "author", "gesture", "time")}
             return Overview(
                 ids,
-                label=self._flat_labels(ids),
+                label=self.answers(ids),
                 weight=self._entries.weights[ids],
                 **codes,
                 names=dict(self._entries.names),
             )
-
-    def _flat_labels(self, ids: np.ndarray) -> np.ndarray:
-        labels = self._entries.labels[ids]
-        return labels.argmax(axis=1) if self._task.kind == "segmentation" else labels[:, 0]
 
     def select(
         self,
@@ -266,7 +267,7 @@ class Reader:
             mask &= ~self._entries.purged[:rows] if removed else self._entries.stored[:rows]
             ids = np.flatnonzero(mask)
             if label is not None:
-                ids = ids[self._flat_labels(ids) == label]
+                ids = ids[self.answers(ids) == label]
             return ids if coordinates is None else ids[self._within(ids, np.asarray(coordinates[1]))]
 
     def _within(self, ids: np.ndarray, places: np.ndarray) -> np.ndarray:
