@@ -15,6 +15,7 @@ from pages._panel import label_name, place
 from pages._widgets import plain
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
+from parmesan_engine.project.sampling import evenly
 
 PICTURES = 60  # rows of the table
 _CHART, _PICKED = "entry-map", "entry-map-picked"
@@ -81,7 +82,7 @@ def entry_ids(event: Any) -> list[int]:
 def _shown(ids: np.ndarray, picked: np.ndarray) -> np.ndarray:
     """Return the ids of the pictures: of the chosen points, or of all, evenly spread when there are too many."""
     pool = ids[picked] if picked.any() else ids
-    return pool[np.linspace(0, len(pool) - 1, min(PICTURES, len(pool))).astype(int)]
+    return evenly(pool, PICTURES)
 
 
 def _chosen(table: str, shown: np.ndarray) -> np.ndarray:
@@ -111,10 +112,8 @@ def _show(desk: Desk, project: Project, entry: int) -> None:
 
 def _table(desk: Desk, project: Project, shown: np.ndarray, key: str) -> None:
     records = {record.id: record for record in project.samples()}
-    labels = project.memory.labels(shown)
-    labels = labels.argmax(axis=1) if project.task.kind == "segmentation" else labels[:, 0]
     rows = []
-    for origin, label in zip(project.memory.provenance(shown), labels.tolist(), strict=True):
+    for origin, label in zip(project.memory.provenance(shown), project.memory.answers(shown).tolist(), strict=True):
         record = records.get(origin.sample_id)
         picture = _state.thumbnail(desk.project, record.id, tuple(origin.coordinates)) if record else None
         rows.append({"Picture": picture, "Label": label_name(project, label), "Sample": html.unescape(record.name) if record else "",

@@ -10,6 +10,7 @@ from pages._figures import COLUMNS, when
 from pages._scene import VERBS
 from parmesan_engine.memory import Overview, VersionRecord
 from parmesan_engine.project import Project
+from parmesan_engine.project.sampling import evenly
 
 GROUPS = ("Source", "Sample", "Stroke", "Class", "Author")
 GALLERY = 20
@@ -66,8 +67,7 @@ def shown_ids(project: Project, overview: Overview, group: str, row: Row, *, pur
 
 def gallery_of(overview: Overview, group: str, row: Row) -> np.ndarray:
     """Return up to GALLERY entry ids spread evenly over a row."""
-    ids = ids_of(overview, group, row)
-    return ids[np.linspace(0, len(ids) - 1, min(GALLERY, len(ids))).astype(int)]
+    return evenly(ids_of(overview, group, row), GALLERY)
 
 
 def version_rows(records: list[VersionRecord]) -> list[dict[str, Any]]:

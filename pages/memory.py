@@ -10,7 +10,7 @@ import streamlit as st
 from pages import _ledger, _state
 from pages._desk import Desk
 from pages._explorer import explorer
-from pages._panel import label_color, label_name, place
+from pages._gallery import gallery
 from pages._receipts import receipt_box, receipts
 from pages._sidebar import sidebar
 from pages._sources import source_switches
@@ -153,23 +153,9 @@ def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _
         if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):
             _confirm(desk.project, {"ids": _ledger.shown_ids(project, overview, group, row, purge=True)}, row)
     ids = _ledger.gallery_of(overview, group, row)
-    known = {record.id: record for record in project.samples()}
-    cards = []
-    for origin, label in zip(project.memory.provenance(ids), _labels(project, ids), strict=True):
-        record = known.get(origin.sample_id)
-        if record is None:
-            continue
-        picture = _state.thumbnail(desk.project, record.id, tuple(origin.coordinates))
-        text = html.escape(f"{label_name(project, label)} · {record.name} · {place(origin.coordinates, record)} · {origin.author}")
-        cards.append(f'<img src="{picture}" alt="{text}" title="{text}" style="--swatch:{label_color(project, label, None)}">')
-    st.html(f'<div class="gallery">{"".join(cards)}</div>')
+    gallery(desk, project, ids)
     if row.count > len(ids):
         st.caption(f"{len(ids)} of {row.count:,}, evenly chosen")
-
-
-def _labels(project: Project, ids) -> list[float]:
-    labels = project.memory.labels(ids)
-    return (labels.argmax(axis=1) if project.task.kind == "segmentation" else labels[:, 0]).tolist()
 
 
 @st.dialog("Unlearn for good?", icon=":material/delete_forever:")

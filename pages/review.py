@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages import _jobs, _reach, _review, _state
 from pages._desk import Desk
-from pages._panel import label_color, label_name, place
+from pages._gallery import gallery
 from pages._sidebar import sidebar
 from pages._view import record_of
 from pages._widgets import border, show_error
@@ -17,6 +17,7 @@ from parmesan_engine.errors import ParmesanError
 from parmesan_engine.insight import Audit
 from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project, asking
+from parmesan_engine.project.sampling import evenly
 
 LISTS = {"Contradicted": "Strokes whose examples look like another class to all other strokes: label errors, or rare cases worth keeping.",
          "Replaceable": "Strokes that can all go: the others alone give each of their examples its own class.",
@@ -139,7 +140,7 @@ def _chosen(desk: Desk, project: Project) -> None:
     st.html(f'<div class="chosen"><b>{html.escape(chosen.title)}</b></div>')
     audit = desk.asked.audits.get(desk.project)
     worst = _review.worst_of(audit, ids) if audit is not None else ids[:0]
-    _gallery(desk, project, worst if len(worst) else ids)
+    gallery(desk, project, evenly(worst if len(worst) else ids, _review.GALLERY))
     (origin,) = project.memory.provenance([chosen.entry])
     with st.container(horizontal=True):
         if st.button("Show in the picture", icon=":material/draw:", help="Where it is, and all that it decides"):
@@ -157,21 +158,6 @@ def _chosen(desk: Desk, project: Project) -> None:
         if 0 < len(worst) < len(ids) and st.button(f"Remove the {len(worst):,} contradicted", icon=":material/delete:",
                                                    help="Undo brings them back"):
             _remove(desk, project, worst)
-
-
-def _gallery(desk: Desk, project: Project, ids: np.ndarray) -> None:
-    shown = ids[np.linspace(0, len(ids) - 1, min(_review.GALLERY, len(ids))).astype(int)]
-    labels = project.memory.labels(shown)
-    answers = labels.argmax(1) if project.task.kind == "segmentation" else labels[:, 0]
-    known, cards = {record.id: record for record in project.samples()}, []
-    for origin, label in zip(project.memory.provenance(shown), answers.tolist(), strict=True):
-        record = known.get(origin.sample_id)
-        if record is None:
-            continue
-        picture = _state.thumbnail(desk.project, record.id, tuple(origin.coordinates))
-        text = html.escape(f"{label_name(project, label)} · {record.name} · {place(origin.coordinates, record)}")
-        cards.append(f'<img src="{picture}" alt="{text}" title="{text}" style="--swatch:{label_color(project, label, None)}">')
-    st.html(f'<div class="gallery">{"".join(cards)}</div>')
 
 
 def _consequences(desk: Desk, project: Project, ids: np.ndarray) -> None:

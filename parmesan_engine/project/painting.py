@@ -10,6 +10,7 @@ from parmesan_engine.memory.reading import Reader
 from parmesan_engine.project.entries import make_batch, one_hot
 from parmesan_engine.project.gesture import Lesson
 from parmesan_engine.project.samples import SampleRecord
+from parmesan_engine.project.sampling import evenly
 from parmesan_engine.resample import Box
 from parmesan_engine.types import FeaturePyramid, TaskSpec
 
@@ -41,7 +42,7 @@ def paint(memory: Reader, pyramid: FeaturePyramid, record: SampleRecord, strokes
     drawn = np.flatnonzero(~np.isnan(answers))
     if len(drawn) > MAX_ENTRIES:
         notes += (f"{len(drawn):,} places were painted; every {len(drawn) / MAX_ENTRIES:.1f}th became an example",)
-        drawn = drawn[np.linspace(0, len(drawn) - 1, MAX_ENTRIES).astype(int)]
+        drawn = evenly(drawn, MAX_ENTRIES)
     if len(drawn) == 0:
         return Lesson([], replaced, notes)
     task = memory.task

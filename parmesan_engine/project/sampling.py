@@ -1,4 +1,4 @@
-"""Choose labelled pixels of a fully labelled sample, as an annotator with little time would: a few of each class."""
+"""Choose some of many: labelled pixels as an annotator with little time would, samples of a dataset, rows evenly spread."""
 
 import hashlib
 
@@ -24,6 +24,11 @@ def choose_pixels(labels: np.ndarray, per_class: int, *, seed: int, name: str) -
     if not chosen:
         return np.empty((0, labels.ndim), np.int64)
     return np.stack(np.unravel_index(np.concatenate(chosen), labels.shape), 1)
+
+
+def evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return at most `most` of the rows of an array, spread evenly over them."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
 
 
 def choose_items(items: list, count: int | None, *, seed: int) -> list:
