@@ -1,15 +1,17 @@
-"""Find the nearest entries of many queries: exact, live (kept up to date) and hierarchical. Knows nothing about labels.
+"""Find the nearest entries of many queries: exact, approximate, live (kept up to date) and hierarchical. Knows nothing about labels.
 
 Keys and queries are rows of unit length; the order is (cosine distance, tie), both ascending, so that results never depend
 on the order in which entries were added.
 """
 
 from parmesan_engine.registry import Registry
+from parmesan_engine.search.approximate import ApproximateIndex
 from parmesan_engine.search.exact import ExactIndex
 from parmesan_engine.search.hierarchical import hierarchical_search
 from parmesan_engine.search.live import LiveSearch
 
 INDEXES = Registry("index")
 INDEXES.register("exact")(ExactIndex)
+INDEXES.register("approximate")(ApproximateIndex)
 
-__all__ = ["INDEXES", "ExactIndex", "LiveSearch", "hierarchical_search"]
+__all__ = ["INDEXES", "ApproximateIndex", "ExactIndex", "LiveSearch", "hierarchical_search"]
