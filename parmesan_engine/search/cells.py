@@ -19,6 +19,7 @@ from parmesan_engine.search.distance import load_faiss
 
 POINTS = 64  # training entries per cell
 ROUNDS = 10  # of k-means
+SMALL = 50_000  # entries up to which threads that wait for each other cost more than they win
 LABEL_BITS = 63  # labels are not negative: Faiss says -1 where it found nothing
 
 
@@ -53,7 +54,7 @@ class Cells:
 
     def __init__(self, codes: torch.Tensor, ids: torch.Tensor, ties: torch.Tensor, *, cells: int) -> None:
         faiss = load_faiss()
-        faiss.omp_set_num_threads(torch.get_num_threads())
+        faiss.omp_set_num_threads(torch.get_num_threads() if len(ids) > SMALL else 1)
         self.channels, self.factory, self._built = codes.shape[1], f"IVF{cells},SQfp16", len(ids)
         order = np.argsort(ties.numpy(), kind="stable")
         codes, ids, ties = codes.numpy()[order], ids.numpy()[order], ties.numpy()[order]
