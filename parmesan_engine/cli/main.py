@@ -105,9 +105,7 @@ def parser() -> argparse.ArgumentParser:
     command = verb("compare", measuring.compare, "learn equal labels by several methods and score them", project=False)
     measuring.compare_options(command)
     command = verb("bench", measuring.bench, "measure this machine", project=False)
-    command.add_argument("what", choices=measuring.BENCHES)
-    command.add_argument("--quick", action="store_true", help="small sizes, seconds")
-    command.add_argument("--volume", action="store_true", help="bench app: a volume of 512x512x256, and the memory that it takes")
+    measuring.bench_options(command)
     return root
 
 

@@ -10,7 +10,8 @@ from parmesan_engine.compare import compare as run_compare
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 
-BENCHES = ("edit", "encode", "memory", "app")
+BENCHES = ("search", "edit", "encode", "memory", "app")
+ONLY = {"data": "search", "features": "search", "chart": "search", "large": "edit", "volume": "app"}  # options of one bench alone
 
 
 def positive(text: str) -> int:
@@ -48,9 +49,26 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
                        seeds=seeds)
 
 
+def bench_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `bench`."""
+    command.add_argument("what", choices=BENCHES)
+    command.add_argument("data", nargs="*", type=Path, metavar="DATA",
+                         help="bench search: datasets, or folders of datasets (default: ../shared/data, else generated pictures)")
+    command.add_argument("--quick", action="store_true", help="small sizes, seconds")
+    command.add_argument("--features", metavar="A,B,...", help="bench search: encoders, or learned (default: filter_bank,learned)")
+    command.add_argument("--chart", type=Path, metavar="FILE.html", help="bench search: draw time against size")
+    command.add_argument("--large", action="store_true", help="bench edit: ten million entries too, keys of 8 bits; minutes")
+    command.add_argument("--volume", action="store_true", help="bench app: a volume of 512x512x256, and the memory that it takes")
+
+
 def bench(options: argparse.Namespace) -> dict[str, Any]:
     """Run one benchmark of `parmesan_engine.bench` and return its cases."""
-    if options.volume and options.what != "app":
-        raise FormatError("--volume with bench app", f"bench {options.what}", "leave it out")
-    module = "volume" if options.volume else options.what
-    return importlib.import_module(f"parmesan_engine.bench.{module}").run(options.quick)
+    given = {name: value for name in ONLY if (value := getattr(options, name))}
+    for name in given:
+        if ONLY[name] != options.what:
+            shown = "DATA" if name == "data" else f"--{name}"
+            raise FormatError(f"{shown} with bench {ONLY[name]}", f"bench {options.what}", "leave it out")
+    if "features" in given:
+        given["features"] = tuple(part.strip() for part in options.features.split(","))
+    module = "volume" if given.pop("volume", False) else options.what
+    return importlib.import_module(f"parmesan_engine.bench.{module}").run(options.quick, **given)
