@@ -16,7 +16,8 @@ from parmesan_engine.project.mapping import EntryMap
 COLORINGS = ("Class", "Source", "Author", "Stroke", "Sample")
 COLUMNS = {"Source": "source", "Sample": "sample", "Stroke": "gesture", "Class": "label", "Author": "author"}
 _COLORS = {"add": "#0e7490", "remove": "#c2410c", "unlearn": "#b91c1c", "undo": "#64748b", "redo": "#64748b", "restore": "#7e22ce",
-           "modify": "#a16207", "set_task": "#4d7c0f", "merge": "#be185d", "switch": "#0f766e", "create": "#94a3b8"}
+           "modify": "#a16207", "set_task": "#4d7c0f", "merge": "#be185d", "switch": "#0f766e", "consolidate": "#4338ca",
+           "create": "#94a3b8"}
 OTHERS = "#94a3b8"
 MOST_GROUPS = 8  # with a colour of their own; more cannot be told apart
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}

@@ -23,7 +23,7 @@ from parmesan_engine.types import Prediction, Sample
 HISTORY = 300  # versions that the slider offers
 VERBS = {"add": "painted", "remove": "removed", "modify": "changed", "unlearn": "unlearned", "undo": "undo", "redo": "redo",
          "restore": "restored", "create": "new memory", "set_task": "classes", "merge": "merged",
-         "switch": "switched"}
+         "switch": "switched", "consolidate": "consolidated"}
 
 
 def build_scene(desk: Desk, project: Project, record: SampleRecord, sample: Sample, prediction: Prediction | None) -> Scene:

@@ -11,7 +11,8 @@ from parmesan_engine.project import Project
 
 WITNESSES = 200  # examples of a change that are looked at to tell where it was
 WHAT = {"add": "painting", "remove": "a removal", "modify": "a change of examples", "set_task": "a change of classes",
-        "restore": "going back to a version", "merge": "a merge", "switch": "a switch of a source"}
+        "restore": "going back to a version", "merge": "a merge", "switch": "a switch of a source",
+        "consolidate": "a consolidation"}
 
 
 def step(view: View, project: Project, verb: str, author: str, gesture: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Memory: what is in it, where it came from, how to switch it off, take it back, branch and merge it."""
+"""Memory: what is in it, where it came from, how to switch it off, take it back, branch and merge it, and keep it small."""
 
 import html
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from pages._explorer import explorer
 from pages._gallery import gallery
 from pages._receipts import receipt_box, receipts
 from pages._sidebar import sidebar
+from pages._size import key_of, sizes
 from pages._sources import source_switches
 from pages._steps import step
 from pages._versions import versions
@@ -21,10 +22,11 @@ from parmesan_engine.errors import ParmesanError
 from parmesan_engine.memory import Overview
 from parmesan_engine.project import Project
 from parmesan_engine.project.branching import tag
+from parmesan_engine.project.consolidating import Proposal, consolidate
 from parmesan_engine.project.following import glance
 from parmesan_engine.project.sources import contradictions, switch
 
-SECTIONS = ("Examples", "Sources", "Map", "Versions", "Receipts")
+SECTIONS = ("Examples", "Sources", "Map", "Versions", "Size", "Receipts")
 _HELP = "The examples stop counting at once; undo brings them back"
 
 
@@ -47,6 +49,8 @@ def page(desk: Desk, project: Project) -> None:
         explorer(desk, project, overview)
     elif section == "Versions":
         versions(desk, project, records)
+    elif section == "Size":
+        sizes(desk, project)
     else:
         receipts(project)
 
@@ -62,6 +66,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         "restore": lambda: project.restore(what, author=desk.author),
         "switch": lambda: _switch(desk, project, *what),
         "tag": lambda: tag(project, *what),
+        "consolidate": lambda: _consolidate(desk, project, what),
         "branch": lambda: _branch(desk, *what),
         "undo": lambda: st.toast(plain(step(desk, project, "undo", desk.author)), icon=":material/undo:"),
         "redo": lambda: st.toast(plain(step(desk, project, "redo", desk.author)), icon=":material/redo:")}
@@ -86,6 +91,12 @@ def _switch(desk: Desk, project: Project, source: str, on: bool) -> None:
     if count:
         st.toast(f"{count:,} place{'s have' if count > 1 else ' has'} examples of different answers now: painting leaves alone what is "
                  "switched off. Take out what is wrong, on this page or on Review.", icon=":material/rule:", duration="long")
+
+
+def _consolidate(desk: Desk, project: Project, proposal: Proposal) -> None:
+    removed = consolidate(project, proposal, author=desk.author).removed
+    _state.jobs().drop(key_of(desk.project))
+    st.toast(f"{len(removed):,} examples were taken out; undo brings them back.", icon=":material/compress:")
 
 
 def _branch(desk: Desk, version: int, name: str) -> None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +24,13 @@ from parmesan_engine.metric import Metric
 from parmesan_engine.metric.model import LIFT, START_DISTANCE
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import Box, to_grid, to_pixels
-from parmesan_engine.search import ExactIndex, LiveSearch
+from parmesan_engine.search import INDEXES, LiveSearch
 from parmesan_engine.tables import EntryTables
 from parmesan_engine.transduction import conflict, largest, spread, transfer, votes
 from parmesan_engine.types import FeaturePyramid, MemoryDelta, Prediction, Sample, TaskSpec
 
 log = logging.getLogger(__name__)
+EXACT = {"name": "exact"}
 LOAD_BLOCK = 65536  # entries transformed at a time
 REACH = START_DISTANCE * LIFT**2  # distance from which nothing is alike: that of a typical entry from the mean of all, unfitted
 UNKNOWN = 0.999  # novelty from which the memory abstains
@@ -54,14 +56,16 @@ class Predictor:
     """Predicts samples from a memory.
 
     encoder: gives `encode(sample) -> FeaturePyramid`; memory: entries to transfer from; metric: maps features to keys.
-    k: neighbours that vote (None: as the metric was fitted); steps, lam: rounds of message passing and how much to listen.
+    k: neighbours that vote (None: as the metric was fitted); steps, lam: rounds of message passing and how much to listen;
+    index: recipe of the index that searches, one of `INDEXES`.
     """
 
     def __init__(self, encoder, memory: Reader, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 3,
-                 lam: float = 0.7, device: str = "cpu") -> None:
+                 lam: float = 0.7, device: str = "cpu", index: dict[str, Any] = EXACT) -> None:
         self.encoder, self.memory, self.metric, self.task = encoder, memory, metric, task
         self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, torch.device(device)
-        self.index = ExactIndex(channels=metric.key_dim, device=device)
+        keywords = {"channels": metric.key_dim, "device": device, **index.get("keywords", {})}
+        self.index = INDEXES.build({"name": index["name"], "keywords": keywords})
         self.tables = EntryTables(task.label_dim, self.device)
         self.states: dict[str, SampleState] = {}
         self.version = memory.version
@@ -82,7 +86,11 @@ class Predictor:
         fine = pyramid.levels[0]
         queries = self.metric.transform(fine.keys.to(self.device))
         listen = affinity(queries, fine.grid, tau=self.metric.tau)
-        live = LiveSearch(self.index, queries, k=self.k, progress=progress)
+        coarse = None
+        if self.index.takes_coarse:
+            top = self.metric.transform(pyramid.levels[-1].keys.to(self.device))
+            coarse = top[torch.from_numpy(pyramid.parents(-1)).to(self.device)]
+        live = LiveSearch(self.index, queries, k=self.k, coarse=coarse, progress=progress)
         none = torch.zeros(len(queries), device=self.device)
         state = SampleState(pyramid, queries, live, listen, none.new_zeros(len(queries), self.task.label_dim), none.clone(),
                             none.clone(), notes=notes)
@@ -183,8 +191,15 @@ class Predictor:
         for start in range(0, len(ids), LOAD_BLOCK):
             part = ids[start : start + LOAD_BLOCK]
             keys = self.metric.transform(torch.from_numpy(self.memory.keys(part)).to(self.device))
-            self.index.add(torch.tensor(part), keys, torch.tensor(self.memory.ties(part), device=self.device))
+            given = {"coarse": self._coarse(part)} if self.index.takes_coarse else {}
+            self.index.add(torch.tensor(part), keys, torch.tensor(self.memory.ties(part), device=self.device), **given)
             self._tabulate(part)
+
+    def _coarse(self, ids: np.ndarray) -> torch.Tensor:
+        """Return the (n, D) keys of the coarse nodes of entries."""
+        parents, places = np.unique(self.memory.parents(ids), return_inverse=True)
+        keys = self.metric.transform(torch.from_numpy(self.memory.coarse_keys(parents)).to(self.device))
+        return keys[torch.from_numpy(places).to(self.device)]
 
     def _tabulate(self, ids: np.ndarray) -> None:
         if len(ids):

@@ -24,7 +24,7 @@ def labelled(task, dims=2, classes=(0, 1, 2)):
     return Labelled(batches, task, ENCODER.groups_of(1, dims), ENCODER)
 
 
-@pytest.mark.parametrize("name", ["parmesan", "knn", "random_forest"])
+@pytest.mark.parametrize("name", ["parmesan", "hierarchical", "knn", "random_forest"])
 @pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dims):
@@ -42,7 +42,7 @@ def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dim
         assert np.nanmean(np.abs(answers[0] - (1000 + 500 * expected))) < 120
 
 
-@pytest.mark.parametrize("name", ["parmesan", "knn", "random_forest"])
+@pytest.mark.parametrize("name", ["parmesan", "hierarchical", "knn", "random_forest"])
 def test_a_class_without_examples_is_never_answered_and_keeps_its_number(name):
     head = HEADS.build({"name": name})
     head.fit(labelled(TASK, classes=(0, 2)))  # the forest sees two classes of three

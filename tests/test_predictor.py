@@ -274,3 +274,21 @@ def test_a_box_outside_the_sample_is_refused(box):
     predictor.set_sample("x", sample(2, 7))
     with pytest.raises(ShapeError):
         predictor.predict("x", box=box)
+
+
+@pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
+def test_coarse_to_fine_over_all_coarse_nodes_is_the_flat_prediction_also_live(task):
+    memory = memory_for(task=task)
+    memory.add([some(2, 0, 200, task=task)])
+    flat, all_nodes, few = (
+        Predictor(ENCODER, memory, plain_metric(FEATURES[2], tau=0.02), task=task, index={"name": name, "keywords": keywords})
+        for name, keywords in (("exact", {}), ("hierarchical", {"k_coarse": 1000}), ("hierarchical", {"k_coarse": 1})))
+    for predictor in (flat, all_nodes, few):
+        predictor.set_sample("x", sample(2, 7))
+    assert 1 < few.index.coarse_nodes < 20 and same(flat.predict("x"), all_nodes.predict("x"))
+    assert not torch.equal(flat.states["x"].live.neighbors.ids, few.states["x"].live.neighbors.ids)
+    for delta in (memory.add([some(2, 1, 60, task=task, gesture="h")]), memory.remove(memory.ids[::2])):
+        for predictor in (flat, all_nodes, few):
+            predictor.apply(delta)
+        assert same(flat.predict("x"), all_nodes.predict("x"))
+    assert torch.isin(few.states["x"].live.neighbors.ids, torch.tensor(memory.ids)).all()

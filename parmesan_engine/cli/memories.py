@@ -1,4 +1,4 @@
-"""The verbs on versions and whole memories: tag, branch, merge, and sources on and off."""
+"""The verbs on versions and whole memories: tag, branch, merge, sources on and off, and bringing the memory within a budget."""
 
 import argparse
 from collections.abc import Callable
@@ -6,9 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from parmesan_engine.cli.measuring import positive
+from parmesan_engine.cli.verbs import show_progress
 from parmesan_engine.project import Project
 from parmesan_engine.project.branching import branch as make_branch
 from parmesan_engine.project.branching import tag as label
+from parmesan_engine.project.consolidating import Proposal, propose
+from parmesan_engine.project.consolidating import consolidate as run_consolidate
 from parmesan_engine.project.merging import merge as run_merge
 from parmesan_engine.project.sources import contradictions
 from parmesan_engine.project.sources import sources as list_sources
@@ -29,6 +33,11 @@ def options(verb: Callable[..., argparse.ArgumentParser]) -> None:
     command = verb("switch", switch, "switch a source on or off: off, its examples stay but count for nothing")
     command.add_argument("source", metavar="SOURCE")
     command.add_argument("state", choices=("on", "off"))
+    command = verb("consolidate", consolidate, "keep at most so many examples; says first what it costs in accuracy")
+    budget = command.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--entries", type=positive, metavar="N", help="examples to keep at most")
+    budget.add_argument("--bytes", type=positive, metavar="B", help="bytes that the search index may take")
+    command.add_argument("--dry-run", action="store_true", help="measure only, change nothing")
 
 
 def tag(options: argparse.Namespace) -> dict[str, Any]:
@@ -65,3 +74,28 @@ def switch(options: argparse.Namespace) -> dict[str, Any]:
         delta = run_switch(project, options.source, options.state == "on", author=options.by)
         return {"version": delta.after, "before": delta.before, "entries_on": len(project), "entries_total": project.memory.stored,
                 "contradicting_places": contradictions(project.memory, options.source)}
+
+
+def consolidate(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what a budget costs, and keep to it unless it is a dry run."""
+    with Project.open(options.project, device=options.device) as project:
+        proposal = propose(project, entries=options.entries, size=options.bytes, progress=show_progress("measuring"))
+        if not options.dry_run:
+            run_consolidate(project, proposal, author=options.by)
+        return {"version": project.version, "before": proposal.version, "dry_run": options.dry_run, "entries_removed": len(proposal.ids),
+                **_sizes(proposal), "files_bytes": project.memory.bytes, "left_out": proposal.left_out, "probes": proposal.probes,
+                **_scores(proposal)}
+
+
+def _sizes(proposal: Proposal) -> dict[str, Any]:
+    before, after = proposal.before, proposal.after
+    classes = [{"class": name, "before": count, "after": after.classes[name]} for name, count in before.classes.items()]
+    return {"entries_before": before.entries, "entries_after": after.entries, "index_bytes_before": before.index,
+            "index_bytes_after": after.index, "bytes_per_entry": after.bytes_per_entry, "classes": classes}
+
+
+def _scores(proposal: Proposal) -> dict[str, Any]:
+    """Return each overall score as {before, after}; none where nothing could be measured."""
+    before, after = (score.result() for score in proposal.score) if proposal.score else ({}, {})
+    return {name: {"before": value, "after": after[name]} for name, value in before.items()
+            if name in ("miou", "mean_dice", "accuracy", "rmse", "mae", "unknown")}

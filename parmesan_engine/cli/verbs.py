@@ -89,7 +89,7 @@ def forget(options: argparse.Namespace) -> dict[str, Any]:
 def history(options: argparse.Namespace) -> dict[str, Any]:
     """List the versions, oldest first."""
     with Project.open(options.project) as project:
-        return {"versions": [asdict(record) for record in project.history()]}
+        return {"versions": [asdict(record) for record in project.history()], **_footprint(project)}
 
 
 def undo(options: argparse.Namespace) -> dict[str, Any]:
@@ -114,7 +114,15 @@ def verify(options: argparse.Namespace) -> dict[str, Any]:
     """Check everything that is stored; exit status 1 when something is wrong."""
     with Project.open(options.project) as project:
         problems = project.verify()
-        return {"ok": not problems, "version": project.version, "problems": problems, "failed": bool(problems)}
+        return {"ok": not problems, "version": project.version, "problems": problems, "failed": bool(problems), **_footprint(project)}
+
+
+def _footprint(project: Project) -> dict[str, Any]:
+    """Return the bytes of the memory's files, those of one example with its part of the history, and the format of the keys."""
+    memory = project.memory
+    if memory is None:
+        return {"bytes": 0, "bytes_per_entry": None, "keys": None}
+    return {"bytes": memory.bytes, "bytes_per_entry": memory.bytes / memory.stored if memory.stored else None, "keys": memory.key_format}
 
 
 def _read(project: Project, path: Path) -> Sample:

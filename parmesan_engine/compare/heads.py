@@ -5,26 +5,23 @@ are equal for all; only the way to use them differs.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from parmesan_engine.calibration import calibrate
 from parmesan_engine.memory import Memory
-from parmesan_engine.message_passing import affinity, refine
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.registry import Registry, recipe_of
 from parmesan_engine.resample import to_pixels
-from parmesan_engine.search import hierarchical_search
 from parmesan_engine.search.distance import load_faiss
-from parmesan_engine.transduction import largest, transfer, votes
+from parmesan_engine.transduction import largest
 from parmesan_engine.types import EntryBatch, FeaturePyramid, TaskSpec
 
 HEADS = Registry("method")
 TREES = 100  # as in ilastik's pixel classification
 PLAIN_K = 16
-K_COARSE = 16
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,13 @@ class Labelled:
 class ParmesanHead:
     """A memory with a metric fitted from itself, transduction and message passing: what the studio does."""
 
+    index: ClassVar[dict] = {"name": "exact"}
+
     def fit(self, labelled: Labelled) -> None:
         self._memory = Memory.create(None, channels=len(labelled.groups), task=labelled.task, encoder=recipe_of(labelled.encoder))
         self._memory.add(labelled.batches, author="compare")
         metric = fit_metric(self._memory, labelled.groups, labelled.task)
-        self._predictor = Predictor(labelled.encoder, self._memory, metric, task=labelled.task)
+        self._predictor = Predictor(labelled.encoder, self._memory, metric, task=labelled.task, index=self.index)
         self.bytes = self._memory.bytes
 
     def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
@@ -66,21 +65,7 @@ class ParmesanHead:
 class HierarchicalHead(ParmesanHead):
     """As PARMESAN, but searching coarse to fine: only the children of the 16 nearest coarse nodes of the memory."""
 
-    def predict(self, pyramid: FeaturePyramid) -> np.ndarray:
-        predictor, memory = self._predictor, self._memory
-        transform, ids, fine = predictor.metric.transform, memory.ids, pyramid.levels[0]
-        coarse, parents = np.unique(memory.parents(ids), return_inverse=True)
-        queries = transform(fine.keys)
-        near = hierarchical_search(
-            queries, torch.from_numpy(pyramid.parents(-1)), transform(pyramid.levels[-1].keys), ids=torch.tensor(ids),
-            keys=transform(torch.from_numpy(memory.keys(ids))), ties=torch.tensor(memory.ties(ids)),
-            parents=torch.from_numpy(parents), coarse_keys=transform(torch.from_numpy(memory.coarse_keys(coarse))),
-            k=predictor.k, k_coarse=K_COARSE)
-        answers = transfer(near, votes(near, predictor.tables.weights, predictor.metric.tau), predictor.tables.labels)
-        if predictor.task.kind == "segmentation":
-            answers = calibrate(answers, predictor.tables.totals)
-        listen = affinity(queries, fine.grid, tau=predictor.metric.tau)
-        return _answer(refine(answers, listen, steps=predictor.steps, lam=predictor.lam).numpy(), pyramid, predictor.task)
+    index: ClassVar[dict] = {"name": "hierarchical", "keywords": {"k_coarse": 16}}
 
 
 @HEADS.register("knn")

@@ -64,17 +64,21 @@ def probes_of(strokes: Strokes) -> np.ndarray:
 
 def testimony(predictor: Predictor, strokes: Strokes, probes: np.ndarray, progress: Progress = None) -> Testimony:
     """Return what the examples of other strokes say at the positions `probes` of `strokes.ids`."""
+    keys, _ = predictor.index.lookup(torch.from_numpy(strokes.ids[probes]).to(predictor.device))
+    return of_others(predictor, strokes, keys, strokes.stroke[probes], progress)
+
+
+def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: np.ndarray, progress: Progress = None) -> Testimony:
+    """Return what the examples of all strokes but the (p,) `own` say at (p, D) keys."""
     index, k = predictor.index.copy(), predictor.k
-    ids = torch.from_numpy(strokes.ids[probes]).to(predictor.device)
-    keys, _ = index.lookup(ids)
-    found, settled = _wide(predictor, strokes, probes, keys)
-    left = np.unique(strokes.stroke[probes[~settled]])
+    found, settled = _wide(predictor, strokes, keys, own)
+    left = np.unique(own[~settled])
     for done, number in enumerate(left):
-        rows = np.flatnonzero(~settled & (strokes.stroke[probes] == number))
-        own = torch.from_numpy(strokes.members(number)).to(predictor.device)
-        index.remove(own)
+        rows = np.flatnonzero(~settled & (own == number))
+        members = torch.from_numpy(strokes.members(number)).to(predictor.device)
+        index.remove(members)
         part = index.search(keys[rows], k)
-        index.add(own, *predictor.index.lookup(own))
+        index.add(members, *predictor.index.lookup(members))
         found.distances[rows], found.ids[rows] = part.distances, part.ids
         if progress:
             progress((done + 1) / len(left))
@@ -90,14 +94,14 @@ def testify(predictor: Predictor, found: Neighbors) -> Testimony:
     return Testimony(answers, found.distances[:, 0].masked_fill(~shares.any(1), torch.inf), sigma)
 
 
-def _wide(predictor: Predictor, strokes: Strokes, probes: np.ndarray, keys: torch.Tensor) -> tuple[Neighbors, np.ndarray]:
+def _wide(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own_stroke: np.ndarray) -> tuple[Neighbors, np.ndarray]:
     """Return the witnesses found in one long search, and the (p,) mask of the probes for which that was enough."""
     k, device = predictor.k, predictor.device
     width = min(WIDE * k, max(len(predictor.index), k))
     near = predictor.index.search(keys, width)
     stroke = torch.full((predictor.index.top + 1,), -1, dtype=torch.int64, device=device)
     stroke[torch.from_numpy(strokes.ids).to(device)] = torch.from_numpy(strokes.stroke).to(device)
-    own = (stroke[near.ids] == torch.from_numpy(strokes.stroke[probes]).to(device)[:, None]) | (near.ids < 0)
+    own = (stroke[near.ids] == torch.from_numpy(own_stroke).to(device)[:, None]) | (near.ids < 0)
     order = torch.argsort(own.to(torch.uint8), dim=1, stable=True)[:, :k]
     none = own.gather(1, order)
     found = Neighbors(near.distances.gather(1, order).masked_fill(none, torch.inf), near.ids.gather(1, order).masked_fill(none, -1))

@@ -75,6 +75,11 @@ def version_of(total: int, novelty: float) -> str:
     return blake(sum_to_bytes(total) + repr(float(novelty)).encode()).hex()
 
 
+def lots_of(digests: np.ndarray) -> np.ndarray:
+    """Return the (n,) uint64 lots that decide who stays within a budget: the last 8 bytes of each digest, independent of the ties."""
+    return np.ascontiguousarray(digests[:, 8:]).view("<u8").ravel()
+
+
 def ties_of(digests: np.ndarray) -> np.ndarray:
     """Return the (n,) int64 content keys that break equal distances: the first 8 bytes of each digest."""
     return np.ascontiguousarray(digests[:, :8]).view("<i8").ravel()

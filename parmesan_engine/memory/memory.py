@@ -178,6 +178,18 @@ class Memory(Committer):
     def _plan_remove(self, ids: np.ndarray, revive: np.ndarray | None) -> Plan:
         return Plan(Change(added=self._removed_ids(revive), removed=self._stored_ids(ids)))
 
+    def consolidate(self, choose: Callable[["Memory"], np.ndarray], *, author: str = "") -> MemoryDelta:
+        """Take out what a budget has no room for, as one version. choose: the ids, of the newest version; called inside the transaction.
+
+        They are removed, not switched off: so a source that is switched off and on does not bring them back, painting has nothing
+        unseen to collide with, and merging into a new project leaves them behind on disk too. Undo and `restore` bring them back.
+        Forgetting reaches them as it reaches all that history holds: `unlearn` of `select(..., removed=True)` erases them
+        for good. What stays is not affected by what is forgotten later (see `budget`); entries that novelty holds back are
+        admitted as ever, from what is stored then. What a forgotten stroke had painted over comes back where its own
+        examples had stayed.
+        """
+        return self._write("consolidate", lambda: self._plan_remove(choose(self), None), author)
+
     def _removed_ids(self, ids: np.ndarray | None) -> np.ndarray:
         """Return ids ascending and unique. Raises UnknownNameError unless this version has removed all of them."""
         ids = np.unique(self._checked(np.empty(0, np.int64) if ids is None else ids))

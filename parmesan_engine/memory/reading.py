@@ -9,7 +9,7 @@ import numpy as np
 from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
 from parmesan_engine.memory.consolidate import consolidate
 from parmesan_engine.memory.entries import Entries
-from parmesan_engine.memory.hashing import ties_of, version_of
+from parmesan_engine.memory.hashing import lots_of, ties_of, version_of
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.records import Change
 from parmesan_engine.types import MemoryDelta, Provenance, TaskSpec
@@ -176,6 +176,10 @@ class Reader:
     def ties(self, ids: np.ndarray) -> np.ndarray:
         """Return (n,) int64 keys that depend on the content only; they order entries at equal distances."""
         return ties_of(self._column("digests", ids))
+
+    def lots(self, ids: np.ndarray) -> np.ndarray:
+        """Return (n,) uint64 numbers, even and independent, that depend on the content only (see `budget`)."""
+        return lots_of(self._column("digests", ids))
 
     def provenance(self, ids: np.ndarray) -> list[Provenance]:
         with self._lock:

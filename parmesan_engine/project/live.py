@@ -29,7 +29,7 @@ HELD_STATES = 3  # samples that follow each gesture; others are searched again w
 KNOWN_FITS = 64  # versions whose metric is known; most share one fit, a fit of a million entries holds 8 MB
 REFIT_GROWTH = 1.5  # a gesture refits the metric when the memory has grown this much since the fit ...
 REFIT_SMALL = 300  # ... at once while it is no larger than this: a tenth of a second; later when there is time (see `due`)
-PAINTING = {"add", "modify", "set_task", "merge", "switch"}  # verbs that may replace entries, but take none back
+PAINTING = {"add", "modify", "set_task", "merge", "switch", "consolidate"}  # verbs that may replace entries, but take none back
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ class Live:
             return
         known = self._fits.get(self.memory.version)
         purged = self._fit.fitted_on not in versions  # by this process or another: their versions have left the history
-        forgotten = purged or (delta.verb != "add" and np.isin(delta.removed, self._fit.ids).any())
+        taken_back = known is None and delta.verb not in ("add", "consolidate")  # a version seen before has its metric
+        forgotten = purged or (taken_back and np.isin(delta.removed, self._fit.ids).any())
         if len(self.memory) == 0:
             self._predictor = None
         elif known and known.metric.id != self._fit.metric.id:

@@ -7,11 +7,12 @@ on the order in which entries were added.
 from parmesan_engine.registry import Registry
 from parmesan_engine.search.approximate import ApproximateIndex
 from parmesan_engine.search.exact import ExactIndex
-from parmesan_engine.search.hierarchical import hierarchical_search
+from parmesan_engine.search.hierarchical import HierarchicalIndex
 from parmesan_engine.search.live import LiveSearch
 
 INDEXES = Registry("index")
 INDEXES.register("exact")(ExactIndex)
 INDEXES.register("approximate")(ApproximateIndex)
+INDEXES.register("hierarchical")(HierarchicalIndex)
 
-__all__ = ["INDEXES", "ApproximateIndex", "ExactIndex", "LiveSearch", "hierarchical_search"]
+__all__ = ["INDEXES", "ApproximateIndex", "ExactIndex", "HierarchicalIndex", "LiveSearch"]

@@ -44,6 +44,8 @@ class ApproximateIndex:
     [[9, 7]]
     """
 
+    takes_coarse = False
+
     def __init__(self, *, channels: int, device: str = "cpu", least_recall: float = 0.98, least_agreement: float | None = None,
                  exact_below: int = EXACT_BELOW) -> None:
         if not all(0 < share <= 1 for share in (least_recall, least_agreement) if share is not None):

@@ -32,6 +32,7 @@ class ExactIndex(Rows):
     """
 
     exact = True
+    takes_coarse = False  # whether entries and queries may come with the keys of their coarse nodes
 
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:
         """Return the k nearest entries of each of (Q, D) unit queries; rows are filled up with -1 where N < k."""
@@ -41,10 +42,7 @@ class ExactIndex(Rows):
     def ranked(self, queries: torch.Tensor, k: int, *, width: int,
                progress: Callable[[float], None] | None = None) -> RankedLists:
         """Return ranked lists of at least `width` entries whose first k are exact (see `ranking`)."""
-        if queries.ndim != 2 or queries.shape[1] != self.channels:
-            raise ShapeError(f"(Q, {self.channels}) queries", f"{tuple(queries.shape)}", "use the encoder of this memory")
-        if not 1 <= k <= width:
-            raise LimitError("1 <= k <= width", f"k={k}, width={width}", "choose a smaller k")
+        check_query(self, queries, k, width)
         result = RankedLists.empty(len(queries), width, self.device)
         for start in range(0, len(queries), QUERY_CHUNK):
             rows = torch.arange(start, min(start + QUERY_CHUNK, len(queries)), device=self.device)
@@ -115,3 +113,11 @@ class ExactIndex(Rows):
         lists.floor_distance = limit.clone()  # of_pairs left the floor's tie at LAST: all within the limit are here
         lists.cut(width)
         return lists
+
+
+def check_query(index: Rows, queries: torch.Tensor, k: int, width: int) -> None:
+    """Raise ShapeError or LimitError for what no index can be asked."""
+    if queries.ndim != 2 or queries.shape[1] != index.channels:
+        raise ShapeError(f"(Q, {index.channels}) queries", f"{tuple(queries.shape)}", "use the encoder of this memory")
+    if not 1 <= k <= width:
+        raise LimitError("1 <= k <= width", f"k={k}, width={width}", "choose a smaller k")

@@ -4,6 +4,9 @@ Added entries are compared with all queries (one small matrix product) and merge
 entries are taken out of the lists, which keep spare neighbours, so that seldom a query must be searched again. By the
 floors of `ranking` the first k always equal those of a full search, bit for bit.
 
+On an index that is not exact, a list is never worse than what was there less what was removed: every added entry is compared
+with every query, and what a new search misses of the old list stays.
+
 What a gesture pushed out of the lists is kept for a while: taking the newest gesture back, the most frequent removal, puts
 the old lists back instead of searching for what the gesture had displaced.
 """
@@ -16,7 +19,7 @@ import torch
 
 from parmesan_engine.search.distance import pair_distances, score_error, scores
 from parmesan_engine.search.exact import ExactIndex
-from parmesan_engine.search.ranking import RankedLists, merge
+from parmesan_engine.search.ranking import RankedLists, merge, union
 from parmesan_engine.types import Neighbors
 
 SLACK = 2  # neighbours kept per neighbour used; removals then seldom need a new search (performance.md)
@@ -40,14 +43,14 @@ class LiveSearch:
 
     The owner removes from the index, then calls `removed`; adds to the index, then calls `added`; never both at once, since
     a search after a removal would already find what is about to be added.
-    queries: (Q, D) unit rows on the index' device.
+    index: any of `INDEXES`; queries: (Q, D) unit rows on its device; coarse: (Q, D) keys of their coarse nodes, for one that takes them.
     """
 
-    def __init__(self, index: ExactIndex, queries: torch.Tensor, *, k: int,
+    def __init__(self, index: ExactIndex, queries: torch.Tensor, *, k: int, coarse: torch.Tensor | None = None,
                  progress: Callable[[float], None] | None = None) -> None:
-        self.index, self.queries, self.k = index, queries, k
+        self.index, self.queries, self.coarse, self.k = index, queries, coarse, k
         self.searched_again = 0  # queries that lost too many neighbours since the start
-        self._lists = index.ranked(queries, k, width=SLACK * k, progress=progress)
+        self._lists = self._ranked(slice(None), progress)
         self._before: list[_Before] = []  # newest last
 
     @property
@@ -82,19 +85,33 @@ class LiveSearch:
         if len(ids) == 0:
             return ids
         dead = self._marks(ids)
-        changed = []
-        while self._before and bool(dead[self._before[-1].ids].all()):
-            before = self._before.pop()
-            self._lists.put(before.rows, before.lists)
-            changed.append(before.rows)
-        changed.append(self._lists.drop(dead))
+        changed = [self._lists.drop(dead)]
         for before in self._before:
             before.lists.drop(dead)
-        lost = self._lists.uncertain(self.k)
+        while self._before and bool(dead[self._before[-1].ids].all()):
+            before = self._before.pop()
+            self._put(before.rows, before.lists)
+            changed.append(before.rows)
+        lost = self._lost()
         if len(lost):
             self.searched_again += len(lost)
-            self._lists.put(lost, self.index.ranked(self.queries[lost], self.k, width=self._lists.width))
+            self._put(lost, self._ranked(lost))
         return torch.unique(torch.cat(changed))
+
+    def _ranked(self, rows: torch.Tensor | slice, progress: Callable[[float], None] | None = None) -> RankedLists:
+        """Return new lists of some queries."""
+        given = {} if self.coarse is None else {"coarse": self.coarse[rows]}
+        return self.index.ranked(self.queries[rows], self.k, width=SLACK * self.k, progress=progress, **given)
+
+    def _put(self, rows: torch.Tensor, lists: RankedLists) -> None:
+        """Replace some lists; one that is not exact takes over what it lacks of the old one."""
+        self._lists.put(rows, lists if self.index.exact else union(self._lists.rows(rows), lists))
+
+    def _lost(self) -> torch.Tensor:
+        """Return the rows that may lack neighbours: not certain, or fewer than there are entries (of an index that is not exact)."""
+        least = min(self.k, len(self.index))
+        short = (self._lists.ids[:, least - 1 : least] < 0).any(1).nonzero().flatten()  # the last of them: empty places come last
+        return torch.unique(torch.cat([self._lists.uncertain(self.k), short]))
 
     def _added(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> _Before:
         """Merge new entries into the lists that they can reach; return those lists as they were."""

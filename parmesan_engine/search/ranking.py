@@ -128,6 +128,15 @@ def merge(first: RankedLists, second: RankedLists, width: int) -> RankedLists:
     return merged
 
 
+def union(first: RankedLists, second: RankedLists) -> RankedLists:
+    """Return the lists of two sets of entries that may overlap, as wide as `second` and with its promise."""
+    twice = (first.ids[:, :, None] == second.ids[:, None, :]).any(2)
+    others = RankedLists(first.distances.masked_fill(twice, torch.inf), first.ties.masked_fill(twice, LAST),
+                         first.ids.masked_fill(twice, -1), torch.full_like(first.floor_distance, torch.inf),
+                         torch.full_like(first.floor_tie, LAST))
+    return merge(others, second, second.width)
+
+
 def _precedes(distance: torch.Tensor, tie: torch.Tensor, other: torch.Tensor, other_tie: torch.Tensor) -> torch.Tensor:
     """Return where (distance, tie) comes strictly before (other, other_tie)."""
     return (distance < other) | ((distance == other) & (tie < other_tie))

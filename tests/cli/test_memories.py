@@ -50,3 +50,34 @@ def test_switch_turns_a_source_off_and_on(labs, capsys):
     assert "source of this project" in refused(capsys, "switch", one, "three", "off")
     with Project.open(one) as project:
         assert [record.verb for record in project.history()] == ["create", "add", "merge", "switch", "switch"]
+
+
+def test_consolidate_measures_first_and_keeps_to_the_budget(labs, capsys):
+    one, two = labs
+    good(capsys, "merge", one, two)
+    before = good(capsys, "history", one)
+    said = good(capsys, "consolidate", one, "--entries", 12, "--dry-run")
+    assert said["version"] == said["before"] == before["versions"][-1]["version"] and said["dry_run"] and said["left_out"] == "sample"
+    assert said["entries_after"] <= 12 < said["entries_before"] and said["index_bytes_after"] < said["index_bytes_before"]
+    assert [row["after"] for row in said["classes"]] == [4, 4, 4] and set(said["miou"]) == {"before", "after"}
+    done = good(capsys, "consolidate", one, "--entries", 12, "--by", "ann")
+    assert {name: done[name] for name in said if name not in ("version", "dry_run", "files_bytes")} == \
+        {name: said[name] for name in said if name not in ("version", "dry_run", "files_bytes")}
+    last = good(capsys, "history", one)["versions"][-1]
+    assert (last["verb"], last["author"], last["version"]) == ("consolidate", "ann", done["version"])
+    assert last["removed"] == done["entries_removed"]
+    assert good(capsys, "consolidate", one, "--bytes", done["index_bytes_after"])["entries_removed"] == 0
+    assert good(capsys, "undo", one)["version"] == done["before"] and good(capsys, "verify", one)["ok"]
+    assert "one of each class" in refused(capsys, "consolidate", one, "--entries", 2)
+    assert "--entries" in refused(capsys, "consolidate", one) and "not allowed" in refused(capsys, "consolidate", one, "--entries", 9,
+                                                                                        "--bytes", 9)
+
+
+def test_half_precision_is_said_in_history_and_verify(tmp_path, capsys):
+    data = make_dataset(tmp_path / "data", train=1)
+    for keys in ("float32", "float16"):
+        good(capsys, "learn", tmp_path / keys, data, "--per-class", 9, "--keys", keys)
+        for verb in ("history", "verify"):
+            said = good(capsys, verb, tmp_path / keys)
+            assert said["keys"] == keys and said["bytes_per_entry"] == said["bytes"] / 27
+    assert "invalid choice" in refused(capsys, "learn", tmp_path / "x", data, "--keys", "int8")

@@ -242,3 +242,34 @@ def test_switching_on_says_what_was_painted_over_the_source_meanwhile(memory_pag
         memory_page.session_state["asked"] = ("switch", name, ("strokes", on))
         memory_page.run()
         assert not memory_page.exception and len(memory_page.toast) == toasts
+
+
+def test_a_budget_is_measured_beside_the_page_and_kept_to_on_request(memory_page, picture):
+    name, project, _ = picture
+    before, count = project.version, len(project)
+    section(memory_page, "Size")
+    assert "single precision" in memory_page.caption[0].value
+    memory_page.number_input(key=f"budget-{name}").set_value(10).run()
+    press(memory_page, "Measure the cost")
+    _state.jobs().get(f"budget {name}").wait(60)
+    memory_page.run()
+    table = memory_page.dataframe[0].value.set_index("")
+    assert list(table.loc["Examples"]) == [str(count), "10"] and {"mean IoU", "accuracy", "dark", "bright"} <= set(table.index)
+    assert project.version == before
+    press(memory_page, "Keep these 10")
+    assert not memory_page.exception and len(project) == 10 and "undo brings them back" in memory_page.toast[0].value
+    assert not memory_page.dataframe  # what was measured is done with
+    section(memory_page, "Examples")
+    press(memory_page, "Undo")
+    assert project.version == before and len(project) == count
+
+
+def test_a_measurement_of_another_version_cannot_be_carried_out(memory_page, picture):
+    name, project, sample = picture
+    section(memory_page, "Size")
+    press(memory_page, "Measure the cost")
+    _state.jobs().get(f"budget {name}").wait(60)
+    project.annotate(sample, [Stroke("brush", [(3, 3), (9, 3)], radius=1, label=0)])
+    memory_page.run()
+    assert "Measure again" in " ".join(caption.value for caption in memory_page.caption)
+    assert not [button for button in memory_page.button if button.label.startswith("Keep these")]
