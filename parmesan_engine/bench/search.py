@@ -29,6 +29,7 @@ from parmesan_engine.transduction import transfer, votes
 from parmesan_engine.types import Neighbors
 
 log = logging.getLogger(__name__)
+RUNS = 64  # of entries in a row, as good as pictures: what is tuned is measured on some that are left out
 CHECKED = 64  # queries of a case that are compared with brute force
 COPIES = 5  # of the float32 keys at most at a time, here and in the other process
 EXACT = ("exact", {})
@@ -131,7 +132,8 @@ def _built(name: str, keywords: dict[str, Any], keys: torch.Tensor, labels: torc
     index = INDEXES.build({"name": name, "keywords": {"channels": keys.shape[1], **keywords}})
     index.add(torch.arange(len(keys)), keys, torch.arange(len(keys)))
     if getattr(index, "stale", False):  # adding is quick: cells are made beside the work, here at once
-        index = index.rebuilt(labels=lambda ids: torch.eye(int(labels.max()) + 1)[labels[ids]])
+        index = index.rebuilt(labels=lambda ids: torch.eye(int(labels.max()) + 1)[labels[ids]],
+                              groups=lambda ids: ids * RUNS // len(keys))
     return index, time.perf_counter() - start
 
 

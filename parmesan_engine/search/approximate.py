@@ -18,13 +18,13 @@ import torch
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.cells import Cells
 from parmesan_engine.search.codes import decode
-from parmesan_engine.search.distance import pair_distances
 from parmesan_engine.search.exact import ExactIndex
 from parmesan_engine.search.newcomers import Newcomers
-from parmesan_engine.search.ranking import LAST, RankedLists, merge
+from parmesan_engine.search.ranking import RankedLists, merge
 from parmesan_engine.search.tuning import EXACT_BELOW, Tuning, cells_for, tune
 from parmesan_engine.types import Neighbors
 
+OfIds = Callable[[torch.Tensor], torch.Tensor]
 KEY_FORMAT = "float16"
 QUERY_CHUNK = 8192  # queries whose candidates are held at a time: 16 of 64 values, 34 MB
 MORE = 4  # times as many cells for queries that found fewer than k
@@ -159,11 +159,12 @@ class ApproximateIndex:
                 progress(float(rows[-1] + 1) / len(queries))
         return result
 
-    def rebuilt(self, *, k: int = 8, labels: Callable[[torch.Tensor], torch.Tensor] | None = None) -> "ApproximateIndex":
+    def rebuilt(self, *, k: int = 8, labels: OfIds | None = None, groups: OfIds | None = None) -> "ApproximateIndex":
         """Return an index of the same entries with new cells, tuned for k neighbours; this one stays as it is.
 
-        labels: (n,) ids -> (n, L) shares of classes, to measure the agreement of predicted labels. Takes seconds for a million
-        entries, and room for them once more. May run on a thread of its own, on a copy that nobody changes.
+        labels: (n,) ids -> (n, L) shares of classes, to measure the agreement of predicted labels; groups: (n,) ids -> (n,) codes of
+        their samples, to measure as on new samples (see `tuning`). Takes seconds for a million entries, and room for them once
+        or twice more. May run on a thread of its own, on a copy that nobody changes.
         """
         whole, other = self._everything(), self._empty()
         other._top = self.top
@@ -172,34 +173,20 @@ class ApproximateIndex:
             return other
         other._fresh = Newcomers(channels=self.channels, device=str(self.device), key_format=KEY_FORMAT)
         other._cells = Cells(whole.codes, whole.ids, whole.ties, cells=cells_for(len(whole)))
-        other.tuning = tune(lambda queries, count, probes: other._in_cells(queries, count, probes).ids, whole, k=k,
-                            cells=other._cells.count, recall=self.least_recall, agreement=self.least_agreement,
-                            labels=labels and labels(whole.ids))
+        other.tuning = tune(other._cells, whole, k=k, recall=self.least_recall, agreement=self.least_agreement,
+                            labels=labels and labels(whole.ids), groups=groups and groups(whole.ids))
         return other
 
     def _ranked(self, queries: torch.Tensor, k: int, width: int) -> RankedLists:
         probes, needed = self.tuning.probes, min(k, len(self))
-        lists = self._with_fresh(queries, self._in_cells(queries, width, probes), k, width)
+        lists = self._with_fresh(queries, self._cells.ranked(queries, width, probes), k, width)
         while probes < self._cells.count and len(short := (lists.ids[:, needed - 1] < 0).nonzero().flatten()):
             probes *= MORE
-            lists.put(short, self._with_fresh(queries[short], self._in_cells(queries[short], width, probes), k, width))
+            lists.put(short, self._with_fresh(queries[short], self._cells.ranked(queries[short], width, probes), k, width))
         return lists
 
     def _with_fresh(self, queries: torch.Tensor, lists: RankedLists, k: int, width: int) -> RankedLists:
         return merge(lists, self._fresh.ranked(queries, k, width=width), width) if len(self._fresh) else lists
-
-    def _in_cells(self, queries: torch.Tensor, width: int, probes: int) -> RankedLists:
-        """Return the lists of what some cells hold."""
-        codes, ids, ties = self._cells.search(queries.contiguous().numpy(), width, probes)
-        rows = torch.arange(len(queries)).repeat_interleave(width)
-        columns = torch.arange(len(rows)).masked_fill_(ids.flatten() < 0, -1)
-        lists = RankedLists.empty(len(queries), width, self.device)
-        lists.distances = pair_distances(queries, decode(codes.flatten(0, 1)), rows, columns).reshape(-1, width)
-        lists.ids, lists.ties = ids, ties.masked_fill_(ids < 0, LAST)
-        lists.sort()
-        full = lists.ids[:, -1] >= 0
-        lists.floor_distance[full], lists.floor_tie[full] = lists.distances[full, -1], lists.ties[full, -1]
-        return lists
 
     def _everything(self) -> ExactIndex:
         """Return an exact index of all entries, on its own."""

@@ -4,8 +4,8 @@ A cell holds the entries nearest to its centre: their keys in half precision and
 of 64 values takes 136 bytes and the centres about one. The label is the id and, above it, as much of the entry's tie as there is
 room for: all of it where ties span few numbers, else its first 63 - log2(largest id) bits, which tell digests apart.
 
-The partition is a function of the set of entries: it is trained on the first of them by tie, with a fixed seed. Cells take no
-new entries, so nothing in them moves but by removal.
+The partition is a function of the set of entries: it is trained on some of them, drawn by their ties (`drawn`), with a fixed seed.
+Cells take no new entries, so nothing in them moves but by removal.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,21 @@ import numpy as np
 import torch
 
 from parmesan_engine.search.codes import decode
-from parmesan_engine.search.distance import load_faiss
+from parmesan_engine.search.distance import load_faiss, pair_distances
+from parmesan_engine.search.ranking import LAST, RankedLists
 
 POINTS = 64  # training entries per cell
 ROUNDS = 10  # of k-means
 SMALL = 50_000  # entries up to which threads that wait for each other cost more than they win
 LABEL_BITS = 63  # labels are not negative: Faiss says -1 where it found nothing
+
+
+def drawn(ties: torch.Tensor) -> np.ndarray:
+    """Return the rows of (n,) ties in an order that is random, yet follows from the ties alone: mixed as by splitmix64."""
+    mixed = ties.numpy().astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Cells:
         faiss = load_faiss()
         faiss.omp_set_num_threads(torch.get_num_threads() if len(ids) > SMALL else 1)
         self.channels, self.factory, self._built = codes.shape[1], f"IVF{cells},SQfp16", len(ids)
-        order = np.argsort(ties.numpy(), kind="stable")
+        order = drawn(ties)
         codes, ids, ties = codes.numpy()[order], ids.numpy()[order], ties.numpy()[order]
         self._labels = Labels.fitting(ids, ties)
         self._ivf = faiss.index_factory(self.channels, self.factory)
@@ -84,16 +93,18 @@ class Cells:
         """Bytes of keys, labels and centres; room that removals left is counted: it is given back by a new partition."""
         return self._built * (2 * self.channels + 8) + self.count * (4 * self.channels + 2 * 24 + 8)
 
-    def search(self, queries: np.ndarray, width: int, probes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return float16 codes (Q, width, D), ids and ties (Q, width) of the nearest in the `probes` nearest cells; id -1 where none."""
-        faiss = load_faiss()
-        faiss.omp_set_num_threads(torch.get_num_threads())
-        parameters = faiss.SearchParametersIVF(nprobe=min(probes, self.count))
-        _, labels, codes = self._ivf.search_and_return_codes(queries, width, params=parameters)
-        none = labels < 0
-        ids = np.where(none, -1, self._labels.ids(labels))
-        return (torch.from_numpy(codes.view(np.float16).reshape(*labels.shape, self.channels)), torch.from_numpy(ids),
-                torch.from_numpy(self._labels.ties(labels)))
+    def ranked(self, queries: torch.Tensor, width: int, probes: int) -> RankedLists:
+        """Return the lists of what the `probes` nearest cells hold; floors take that for all there is."""
+        codes, ids, ties = self._candidates(queries.contiguous().numpy(), width, probes)
+        rows = torch.arange(len(queries)).repeat_interleave(width)
+        columns = torch.arange(len(rows)).masked_fill_(ids.flatten() < 0, -1)
+        lists = RankedLists.empty(len(queries), width, "cpu")
+        lists.distances = pair_distances(queries, decode(codes), rows, columns).reshape(-1, width)
+        lists.ids, lists.ties = ids, ties.masked_fill_(ids < 0, LAST)
+        lists.sort()
+        full = lists.ids[:, -1] >= 0
+        lists.floor_distance[full], lists.floor_tie[full] = lists.distances[full, -1], lists.ties[full, -1]
+        return lists
 
     def entries(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return copies: codes (N, D) float16, ids and ties (N,), cell by cell."""
@@ -143,6 +154,15 @@ class Cells:
         other._built = len(self)
         other._look()
         return other
+
+    def _candidates(self, queries: np.ndarray, width: int, probes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return float16 codes (Q * width, D), ids and ties (Q, width) of about the nearest in some cells; id -1 where there are fewer."""
+        faiss = load_faiss()
+        faiss.omp_set_num_threads(torch.get_num_threads())
+        parameters = faiss.SearchParametersIVF(nprobe=min(probes, self.count))
+        _, labels, codes = self._ivf.search_and_return_codes(queries, width, params=parameters)
+        return (torch.from_numpy(codes.view(np.float16).reshape(-1, self.channels)),
+                torch.from_numpy(np.where(labels < 0, -1, self._labels.ids(labels))), torch.from_numpy(self._labels.ties(labels)))
 
     def _fill(self, codes: np.ndarray, labels: np.ndarray) -> None:
         """Put entries into the cells of their nearest centres, each cell as large as it must be."""

@@ -58,6 +58,24 @@ def test_recall_is_what_was_asked_for_and_what_is_said():
     assert seen == sorted(set(seen)), "more recall needs more cells"
 
 
+def test_samples_left_out_tell_what_new_ones_will_find():
+    """Each sample holds near-copies of its own: found without effort by each other, not by what is new."""
+    random = np.random.default_rng(8)
+    centres = clusters(random, 500, 12)
+    keys = centres.repeat_interleave(13, 0) + torch.from_numpy(random.normal(size=(6500, 12)).astype(np.float32)) * 0.01
+    keys = keys / keys.norm(dim=1, keepdim=True)
+    ids, ties, groups = torch.arange(6500), torch.arange(6500), torch.arange(6500) // 13
+    queries, old = keys[6000:], slice(0, 6000)
+    truth = exact(ids[old], keys[old], ties[old]).search(queries, 8)
+    index = ApproximateIndex(channels=12, exact_below=0, least_recall=0.9)
+    index.add(ids[old], keys[old], ties[old])
+    alone, apart = index.rebuilt(), index.rebuilt(groups=lambda wanted: groups[wanted])
+    assert apart.tuning.apart and not alone.tuning.apart and apart.tuning.probes > alone.tuning.probes
+    assert share_found(alone.search(queries, 8), truth) < alone.recall - 0.05, "near-copies flatter"
+    assert abs(share_found(apart.search(queries, 8), truth) - apart.recall) < 0.06
+    assert not index.rebuilt(groups=lambda wanted: torch.zeros(len(wanted))).tuning.apart, "one sample cannot be left out"
+
+
 def test_labels_agree_before_neighbours_do():
     random = np.random.default_rng(1)
     ids, keys, ties = some(random, 4000)
@@ -202,7 +220,7 @@ def test_bytes_are_those_of_half_precision_and_a_label():
     cells = index._cells
     held = sum(codes.nbytes + own.nbytes for codes, own in zip(cells._codes, cells._own, strict=True))
     assert held == 5000 * 136, "the lists are no longer than they must be"
-    assert cells.nbytes == held + cells.count * (4 * 64 + 56) and index.bytes_per_entry * 5000 == cells.nbytes
+    assert cells.nbytes == held + cells.count * (4 * 64 + 56) and round(index.bytes_per_entry * 5000) == cells.nbytes
 
 
 def test_wrong_input_is_refused_and_changes_nothing():
