@@ -35,11 +35,7 @@ def filmstrip(desk: Desk, project: Project) -> None:
         job = _state.jobs().get(_key(desk))
         work = job.text if job is not None and job.active else ""
         data = film(state, desk, project, survey, work, lambda sample: _state.miniature(desk.project, sample))
-        strip(data, key="strip", on_picks=_ignore)
-
-
-def _ignore() -> None:
-    """The component needs a callback; what it sent is read at the start of the next run."""
+        strip(data, key="strip")
 
 
 def _key(desk: Desk) -> str:

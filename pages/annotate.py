@@ -20,10 +20,6 @@ from parmesan_engine.types import Prediction
 POLL_SECONDS = 0.8
 
 
-def _ignore() -> None:
-    """The components need a callback per state; what they sent is read at the start of the next run."""
-
-
 @st.fragment(run_every=POLL_SECONDS)
 def settle(project: Project) -> None:
     """While the metric is fitted anew beside the work: look now and then, and show the new prediction when it is done."""
@@ -66,13 +62,13 @@ def surface(desk: Desk, project: Project) -> None:
         prediction = predict(desk, project)
         scene = build_scene(desk, project, record, project.read_sample(record.id), prediction)
         with left:
-            canvas(desk.courier.pack(scene), key="canvas", on_log=_ignore, on_view=_ignore)
+            canvas(desk.courier.pack(scene), key="canvas")
         with right:
             if desk.error is not None:
                 show_error(desk.error)
             reasons = explain(desk, project, prediction)
             data = panel(desk, project, record, prediction, reasons, lambda sample, at: _state.thumbnail(desk.project, sample, at))
-            why(data, key="why", on_acts=_ignore)
+            why(data, key="why")
         if desk.solid:
             desk.solid = False
             solid(project, record, prediction)

@@ -89,6 +89,6 @@ class Courier:
         return b"".join([b"PSC1", struct.pack("<I", len(text)), text, *blobs])
 
 
-def canvas(packet: bytes, *, key: str, on_log: Callable[[], None], on_view: Callable[[], None]) -> None:
-    """Mount the canvas. The callbacks run when the browser sent operations or wants another plane or version."""
-    _mount(key=key, data=packet, on_log_change=on_log, on_view_change=on_view)
+def canvas(packet: bytes, *, key: str) -> None:
+    """Mount the canvas. What the browser sends, operations and the wanted view, is read at the start of the next run."""
+    _mount(key=key, data=packet, on_log_change=lambda: None, on_view_change=lambda: None)

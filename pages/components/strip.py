@@ -1,6 +1,5 @@
 """The strip of samples: JSON down, a log of operations (pick, page, verify) up."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,6 @@ _FILES = {kind: (_FOLDER / f"strip.{kind}").read_text(encoding="utf-8") for kind
 _mount = st.components.v2.component("parmesan_strip", **_FILES)
 
 
-def strip(data: dict[str, Any], *, key: str, on_picks: Callable[[], None]) -> None:
-    """Mount the strip. `data` may hold JSON values only (bytes in it would silently become text)."""
-    _mount(key=key, data=data, on_picks_change=on_picks)
+def strip(data: dict[str, Any], *, key: str) -> None:
+    """Mount the strip. `data` may hold JSON values only (bytes in it would silently become text); picks are read in the next run."""
+    _mount(key=key, data=data, on_picks_change=lambda: None)

@@ -1,6 +1,5 @@
 """The panel that says why a pixel got its class: JSON down, a log of acts (show, forget) up."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,6 @@ _FILES = {kind: (_FOLDER / f"why.{kind}").read_text(encoding="utf-8") for kind i
 _mount = st.components.v2.component("parmesan_why", **_FILES)
 
 
-def why(data: dict[str, Any], *, key: str, on_acts: Callable[[], None]) -> None:
-    """Mount the panel. `data` may hold JSON values only (bytes in it would silently become text)."""
-    _mount(key=key, data=data, on_acts_change=on_acts)
+def why(data: dict[str, Any], *, key: str) -> None:
+    """Mount the panel. `data` may hold JSON values only (bytes in it would silently become text); acts are read in the next run."""
+    _mount(key=key, data=data, on_acts_change=lambda: None)
