@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
+from pages._panel import css
 from parmesan_engine.project.curve import Point
 from parmesan_engine.types import TaskSpec
 
@@ -44,7 +45,7 @@ def class_scores(task: TaskSpec, iou: dict[str, float | None], dice: dict[str, f
     colors = dict(zip(task.classes, task.colors, strict=True))
     figure = go.Figure()
     figure.add_bar(y=seen, x=[iou[name] for name in seen], orientation="h", name="IoU", showlegend=False,
-                   marker={"color": [_css(colors[name]) for name in seen], "line": {"width": 1, "color": SLATE}},
+                   marker={"color": [css(colors[name]) for name in seen], "line": {"width": 1, "color": SLATE}},
                    text=[f"{iou[name]:.3f}" for name in seen], textposition="inside", insidetextanchor="start",
                    insidetextfont={"color": [_on(colors[name]) for name in seen]}, hovertemplate="%{y}: IoU %{x:.4f}<extra></extra>")
     figure.add_scatter(y=seen, x=[dice[name] for name in seen], mode="markers", name="Dice",
@@ -175,10 +176,6 @@ def _names(names: Sequence[str]) -> dict:
     """Return axis settings that cut long names; hovering still shows all of them."""
     return {"type": "category", "tickmode": "array", "tickvals": list(names),
             "ticktext": [name if len(name) <= LONGEST else name[: LONGEST - 1] + "…" for name in names]}
-
-
-def _css(color: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _on(color: tuple[int, int, int]) -> str:
