@@ -28,8 +28,8 @@ from parmesan_engine.types import Prediction
 class Desk(View):
     """The state of one browser session: where it looks, and what was done there.
 
-    jumps: counts changes of sample that did not come from the list; token: names the session to others on the same project;
-    seen: what others can change, as it was when the page was last drawn; kept: the place as it was last written down.
+    jumps: counts changes of sample that did not come from the list; token: names the session to others on the same project and
+    its own jobs; seen: what others can change, as it was when the page was last drawn; kept: the place as it was last written down.
     """
 
     author: str

@@ -27,7 +27,7 @@ def start(key: str, work: Callable[[Job], Any], *, text: str) -> Job:
 
 def own(name: str) -> str:
     """Return a key that no other browser session uses."""
-    return f"{name} {_state.token()}"
+    return f"{name} {_state.desk().token}"
 
 
 def watch(key: str) -> Job | None:

@@ -4,7 +4,6 @@ import base64
 import getpass
 import io
 import logging
-import secrets
 from typing import Any
 
 import numpy as np
@@ -83,11 +82,6 @@ def keep_place(desk: Desk) -> None:
 
 def _browser() -> str:
     return str(st.context.cookies.get(NAME, ""))
-
-
-def token() -> str:
-    """Return a word that only this browser session has."""
-    return st.session_state.setdefault("token", secrets.token_urlsafe(12))
 
 
 def _user() -> str:
