@@ -15,6 +15,7 @@ from parmesan_engine.project.curve import Point
 from parmesan_engine.project.scoring import Report, SampleScore
 from parmesan_engine.project.truth import in_use
 from parmesan_engine.project.truth import truth as truth_of
+from parmesan_engine.resample import slices
 from parmesan_engine.types import TaskSpec
 
 _PLAIN = {"displayModeBar": False}
@@ -105,7 +106,7 @@ def draw_errors(desk: Desk, project: Project, report: Report) -> None:
         index = _slice(record.spatial_shape)
         views = _views(project.task)
     box = _errors.plane_box(record.spatial_shape, index)
-    truth = in_use(truth_of(project.path, record.id)[tuple(slice(*ends) for ends in box)], project.task)
+    truth = in_use(truth_of(project.path, record.id)[slices(box)], project.task)
     prediction = project.predict(record.id, box=box)
     predicted = prediction.values if prediction.labels is None else prediction.labels
     plane = _errors.plane(project.read_sample(record.id), index, np.asarray(truth), predicted)
@@ -133,7 +134,7 @@ def draw_item_errors(project: Project, report: Report, dataset: Dataset, split: 
             sample = dataset.read_sample(item)
             prediction = scoring.predict_visitor(project.snapshot(), sample, box)
         predicted = prediction.values if prediction.labels is None else prediction.labels
-        held = key, _errors.plane(sample, index, truth[tuple(slice(*ends) for ends in box)], predicted)
+        held = key, _errors.plane(sample, index, truth[slices(box)], predicted)
         _state.put("error-plane", held)
     _draw_plane(held[1], report.task, views, left, right)
 

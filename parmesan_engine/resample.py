@@ -1,4 +1,7 @@
-"""From nodes back to pixels: linear interpolation between the places where nodes were sampled. Pure, 1-D to 3-D."""
+"""From nodes back to pixels, whole or a box: linear interpolation between the places where nodes were sampled. Pure, 1-D to 3-D."""
+
+import math
+from collections.abc import Iterator
 
 import torch
 
@@ -6,6 +9,22 @@ from parmesan_engine.errors import ShapeError
 from parmesan_engine.types import FeatureLevel
 
 Box = tuple[tuple[int, int], ...]  # (start, stop) along each spatial axis
+
+
+def blocks(shape: tuple[int, ...], pixels: int) -> Iterator[Box]:
+    """Yield boxes that cover a shape, cut across its first axis, of at most `pixels` where one step of that axis allows it.
+
+    >>> list(blocks((5, 4), 8))
+    [((0, 2), (0, 4)), ((2, 4), (0, 4)), ((4, 5), (0, 4))]
+    """
+    step = max(1, pixels // math.prod(shape[1:]))
+    for start in range(0, shape[0], step):
+        yield ((start, min(start + step, shape[0])), *((0, n) for n in shape[1:]))
+
+
+def slices(box: Box) -> tuple[slice, ...]:
+    """Return a box as an index of arrays."""
+    return tuple(slice(start, stop) for start, stop in box)
 
 
 def to_pixels(rows: torch.Tensor, level: FeatureLevel, shape: tuple[int, ...], box: Box | None = None) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parmesan_engine.resample import to_pixels
+from parmesan_engine.resample import blocks, slices, to_pixels
 from parmesan_engine.types import FeatureLevel
 
 
@@ -42,3 +42,14 @@ def test_distributions_stay_distributions():
 def test_one_node_fills_the_sample(stride):
     level = level_of((stride,), (stride,))
     assert to_pixels(torch.tensor([[3.5]]), level, (stride,)).tolist() == [[3.5] * stride]
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 4), (6, 3, 2)])
+def test_blocks_cover_a_shape_once(shape):
+    for pixels in (1, 5, 12, 10**6):
+        counts = np.zeros(shape, int)
+        for box in blocks(shape, pixels):
+            part = slices(box)
+            counts[part] += 1
+            assert counts[part].size <= max(pixels, np.prod(shape[1:], dtype=int))
+        assert (counts == 1).all()

@@ -13,6 +13,7 @@ from parmesan_engine.project.painting import painted
 from parmesan_engine.project.samples import SampleRecord
 from parmesan_engine.project.snapshot import Snapshot
 from parmesan_engine.regions import Objects, find_objects
+from parmesan_engine.resample import blocks, slices
 from parmesan_engine.types import Sample, TaskSpec
 
 SLAB = 2**25  # values predicted at once, 128 MiB; many times that for the mixing on the way
@@ -50,23 +51,15 @@ def answer_of(snapshot: Snapshot, record: SampleRecord, sample: Sample, scratch:
     state = snapshot.state(record.id, lambda fraction: progress(0.7 * fraction))
     arrays = _room(scratch, sample, snapshot.task, wanted)
     stride = state.pyramid.levels[0].stride
-    slabs = _slabs(sample.spatial_shape, len(snapshot.task.classes))
     fallbacks: tuple[str, ...] = ()
-    for start, stop in slabs:
-        progress(0.7 + 0.3 * start / sample.spatial_shape[0])
-        box = ((start, stop), *((0, n) for n in sample.spatial_shape[1:]))
+    for box in blocks(sample.spatial_shape, SLAB // (len(snapshot.task.classes) + 3)):  # probabilities and three maps
+        progress(0.7 + 0.3 * box[0][0] / sample.spatial_shape[0])
         part = snapshot.predict(record.id, box=box)
         for name, array in arrays.items():
-            there = array[:, start:stop] if name == "probabilities" else array[start:stop]
-            there[...] = painted(snapshot.predictor.memory, record, stride, box) if name == "examples" else getattr(part, name)
+            found = painted(snapshot.predictor.memory, record, stride, box) if name == "examples" else getattr(part, name)
+            array[(..., *slices(box))] = found
         fallbacks = part.fallbacks
     return Answer(sample, snapshot.task, classes, smallest, fallbacks, **arrays)
-
-
-def _slabs(shape: tuple[int, ...], classes: int) -> list[tuple[int, int]]:
-    """Return (start, stop) along the first axis, so that a slab of probabilities and maps stays below `SLAB` values."""
-    step = max(SLAB // (max(int(np.prod(shape[1:])), 1) * (classes + 3)), 1)
-    return [(start, min(start + step, shape[0])) for start in range(0, shape[0], step)]
 
 
 def _room(scratch: Path, sample: Sample, task: TaskSpec, wanted: Sequence[str]) -> dict[str, np.ndarray]:

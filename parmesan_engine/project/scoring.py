@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.project.snapshot import Snapshot
 from parmesan_engine.project.truth import has_truth, in_use
 from parmesan_engine.project.truth import truth as truth_of
-from parmesan_engine.resample import Box
+from parmesan_engine.resample import Box, blocks, slices
 from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 BLOCK = 1 << 20  # pixels predicted and counted at a time
@@ -82,17 +82,6 @@ class Scores:
                 self._reports.popitem(last=False)
 
 
-def blocks(shape: tuple[int, ...], pixels: int) -> Iterator[Box]:
-    """Yield boxes that cover a shape, cut across its first axis, of at most `pixels` where one step of that axis allows it.
-
-    >>> list(blocks((5, 4), 8))
-    [((0, 2), (0, 4)), ((2, 4), (0, 4)), ((4, 5), (0, 4))]
-    """
-    step = max(1, pixels // math.prod(shape[1:]))
-    for start in range(0, shape[0], step):
-        yield ((start, min(start + step, shape[0])), *((0, n) for n in shape[1:]))
-
-
 def with_truth(project: Project) -> list[str]:
     """Return the ids of the samples whose truth is known."""
     return [record.id for record in project.samples() if has_truth(project.path, record.id)]
@@ -112,7 +101,7 @@ def score_samples(project: Project, snapshot: Snapshot, *, unpainted: bool, prog
     for record in records:
         start, score, truth = time.perf_counter(), Score(task), truth_of(project.path, record.id)
         for box in blocks(record.spatial_shape, BLOCK):
-            part = in_use(truth[_slices(box)], task)
+            part = in_use(truth[slices(box)], task)
             if unpainted:
                 part = without_painted(part, project.painted(record.id, box=box))
             _count(score, part, snapshot.predict(record.id, box=box))
@@ -134,7 +123,7 @@ def score_dataset(snapshot: Snapshot, folder: str | Path, *, split: str = "test"
         start, score = time.perf_counter(), Score(snapshot.task)
         with snapshot.visiting(sample) as name:
             for box in blocks(truth.shape, BLOCK):
-                _count(score, truth[_slices(box)], snapshot.predictor.predict(name, box=box))
+                _count(score, truth[slices(box)], snapshot.predictor.predict(name, box=box))
         scores.append(SampleScore(item.name, "", score, time.perf_counter() - start))
         if progress:
             progress((number + 1) / len(items))
@@ -170,10 +159,6 @@ def without_painted(truth: np.ndarray, painted: np.ndarray) -> np.ndarray:
 
 def _count(score: Score, truth: np.ndarray, prediction: Prediction) -> None:
     score.add(truth, prediction.values if prediction.labels is None else prediction.labels, prediction.probabilities)
-
-
-def _slices(box: Box) -> tuple[slice, ...]:
-    return tuple(slice(start, stop) for start, stop in box)
 
 
 def _report(snapshot: Snapshot, task: TaskSpec, scores: list[SampleScore], *, unpainted: bool = False) -> Report:

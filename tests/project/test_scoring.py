@@ -8,7 +8,7 @@ from parmesan_engine.evaluation import Score
 from parmesan_engine.jobs import StoppedError
 from parmesan_engine.project import scoring
 from parmesan_engine.project.curve import as_it_was, learning_curve, milestones
-from parmesan_engine.project.scoring import Scores, blocks, score_dataset, score_samples, with_truth
+from parmesan_engine.project.scoring import Scores, score_dataset, score_samples, with_truth
 from parmesan_engine.project.sources import switch
 from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.types import TaskSpec
@@ -25,17 +25,6 @@ def known(tmp_path):
         keep_truth(project.path, record, truth(2, seed, SHAPE))
     yield project, ids
     project.close()
-
-
-@pytest.mark.parametrize("shape", [(7,), (5, 4), (6, 3, 2)])
-def test_blocks_cover_a_shape_once(shape):
-    for pixels in (1, 5, 12, 10**6):
-        counts = np.zeros(shape, int)
-        for box in blocks(shape, pixels):
-            part = tuple(slice(*ends) for ends in box)
-            counts[part] += 1
-            assert counts[part].size <= max(pixels, np.prod(shape[1:], dtype=int))
-        assert (counts == 1).all()
 
 
 def test_samples_are_scored_as_their_whole_predictions_would_be(known, monkeypatch):
