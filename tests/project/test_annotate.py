@@ -9,15 +9,12 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError, Sh
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import Project, painting
 from tests.helpers import SIDES, TASK, VALUES, same, sample
-from tests.project.painter import BLOB, EDGE, GROUND, SHAPE, files_of, line, new_project, picture, teach
+from tests.project.painter import BLOB, EDGE, GROUND, SHAPE, files_of, line, picture, teach
 
 
 @pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    made.first, made.second = ids
-    with made:
-        yield made
+def project(fresh):
+    return fresh
 
 
 def test_one_gesture_is_one_version_with_where_it_came_from(project):

@@ -8,15 +8,7 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, UnknownNameErr
 from parmesan_engine.project import asking
 from parmesan_engine.project.sources import switch
 from tests.helpers import same
-from tests.project.painter import line, new_project, teach
-
-
-@pytest.fixture
-def project(tmp_path):
-    opened, (opened.first, opened.second) = new_project(tmp_path / "p")
-    teach(opened, opened.first)
-    yield opened
-    opened.close()
+from tests.project.painter import line
 
 
 def changes_of(project, ids):

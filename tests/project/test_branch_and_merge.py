@@ -19,14 +19,6 @@ from tests.helpers import TASK, VALUES, same, sample
 from tests.project.painter import BLOB, EDGE, GROUND, SHAPE, line, new_project, picture, teach
 
 
-@pytest.fixture
-def project(tmp_path):
-    made, (made.first, made.second) = new_project(tmp_path / "main")
-    with made:
-        teach(made, made.first)
-        yield made
-
-
 def lab(path, seed, stroke=EDGE, task=TASK, source="strokes"):
     """Return a project of another lab, with one sample of its own."""
     other = Project.create(path, name=path.name, task=task)
@@ -41,7 +33,7 @@ def test_a_branch_is_the_project_at_that_version(project, tmp_path):
     set_class_view(project, hidden=[2])
     after = project.predict(project.first)
     folder = branch(project, before.version, tmp_path / "old")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["main", "old"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["old", "p"]
     with Project.open(folder) as old:
         assert old.name == "old" and old.class_view()["hidden"] == [2] and old.verify() == []
         assert [r.id for r in old.samples()] == [r.id for r in project.samples()]
@@ -79,8 +71,8 @@ def test_a_branch_that_cannot_be_made_leaves_nothing(project, tmp_path):
     with pytest.raises(VersionError):
         branch(project, "f" * 32, tmp_path / "new")
     with pytest.raises(FormatError, match="there already"):
-        branch(project, project.version, tmp_path / "main")
-    assert [p.name for p in tmp_path.iterdir()] == ["main"]
+        branch(project, project.version, tmp_path / "p")
+    assert [p.name for p in tmp_path.iterdir()] == ["p"]
     with Project.create(tmp_path / "empty", name="empty", task=TASK) as empty, pytest.raises(EmptyMemoryError):
         branch(empty, "f" * 32, tmp_path / "new")
 

@@ -8,18 +8,9 @@ from parmesan_engine.project import Project
 from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.classes import merge_classes, split_class
 from tests.helpers import TASK, same
-from tests.project.painter import line, new_project, teach
+from tests.project.painter import line
 
 COLOR = (9, 9, 9)
-
-
-@pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    made.first, made.second = ids
-    teach(made, made.first)
-    with made:
-        yield made
 
 
 def reopened(project):

@@ -8,15 +8,6 @@ from parmesan_engine.errors import UnknownNameError
 from parmesan_engine.project import Project
 from parmesan_engine.project.class_view import cleaned, set_class_view
 from tests.helpers import TASK
-from tests.project.painter import new_project, teach
-
-
-@pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    teach(made, ids[0])
-    with made:
-        yield made
 
 
 def test_every_class_is_shown_at_first(project):

@@ -27,14 +27,6 @@ EVERYTHING = ("labels", "probabilities", "doubt", "examples", "coco", "geojson",
 AFFINE = np.asarray([[0.5, 0, 0, -3], [0, 0.5, 0, 4], [0, 0, 2, 5], [0, 0, 0, 1.0]])
 
 
-@pytest.fixture
-def project(tmp_path):
-    project, ids = new_project(tmp_path / "p")
-    teach(project, ids[0])
-    yield project
-    project.close()
-
-
 def rows_of(path):
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -8,7 +8,7 @@ import torch
 from parmesan_engine.errors import UnknownNameError
 from parmesan_engine.project import Project
 from parmesan_engine.project.features import FeatureCache
-from tests.project.painter import new_project, picture, teach
+from tests.project.painter import picture, teach
 
 
 class Counting:
@@ -29,10 +29,8 @@ class Counting:
 
 
 @pytest.fixture
-def project(tmp_path):
-    opened, (opened.first, opened.second) = new_project(tmp_path / "p")
-    yield opened
-    opened.close()
+def project(fresh):
+    return fresh
 
 
 def cache(project, **bounds):

@@ -8,19 +8,15 @@ import pytest
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import upkeep as upkeep_module
 from tests.helpers import same
-from tests.project.painter import line, new_project, teach
+from tests.project.painter import line
 
 WIDE = Stroke("polygon", ((2, 28), (40, 28), (40, 46), (2, 46)), label=0)
 
 
 @pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    made.first, made.second = ids
-    teach(made, made.first)
-    made.predict(made.first)
-    with made:
-        yield made
+def project(project):
+    project.predict(project.first)
+    return project
 
 
 def wait(project):

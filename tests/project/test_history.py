@@ -6,16 +6,7 @@ import pytest
 from parmesan_engine.errors import EmptyMemoryError, FormatError, UnknownNameError, VersionError
 from parmesan_engine.project import Project
 from tests.helpers import TASK, same
-from tests.project.painter import GROUND, line, new_project, picture, teach
-
-
-@pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    made.first, made.second = ids
-    teach(made, made.first)
-    with made:
-        yield made
+from tests.project.painter import GROUND, line, picture
 
 
 def test_undo_and_redo_walk_through_every_picture(project):

@@ -15,7 +15,7 @@ from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.project.following import glance
 from parmesan_engine.project.presence import Person, arrive, leave
 from tests.helpers import TASK, same
-from tests.project.painter import line, new_project, picture, teach
+from tests.project.painter import line, picture
 
 ANN, BOB = Person("Ann", "s1"), Person("Bob", "")
 
@@ -54,15 +54,6 @@ def test_files_of_others_are_not_trusted(tmp_path, content):
 def test_a_token_stays_in_the_folder(tmp_path, token):
     with pytest.raises(FormatError):
         arrive(tmp_path, token, ANN)
-
-
-@pytest.fixture
-def project(tmp_path):
-    made, ids = new_project(tmp_path / "p")
-    made.first, made.second = ids
-    teach(made, made.first)
-    with made:
-        yield made
 
 
 CHANGES = {

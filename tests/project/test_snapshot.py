@@ -7,14 +7,12 @@ import pytest
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError, VersionError
 from parmesan_engine.project import Project
-from tests.project.painter import flat, line, new_project, teach
+from tests.project.painter import flat, line, teach
 
 
 @pytest.fixture
-def project(tmp_path):
-    opened, (opened.first, opened.second) = new_project(tmp_path / "p")
-    yield opened
-    opened.close()
+def project(fresh):
+    return fresh
 
 
 def test_it_equals_the_project_at_its_version_and_does_not_follow(project):

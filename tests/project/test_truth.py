@@ -9,14 +9,12 @@ from parmesan_engine.project.classes import merge_classes
 from parmesan_engine.project.labels import truth as known
 from parmesan_engine.project.scoring import score_samples
 from parmesan_engine.project.truth import drop_truth, keep_truth, truth, truth_stamp
-from tests.project.painter import SHAPE, new_project, teach
+from tests.project.painter import SHAPE, teach
 
 
 @pytest.fixture
-def project(tmp_path):
-    made, _ = new_project(tmp_path / "p")
-    with made:
-        yield made
+def project(fresh):
+    return fresh
 
 
 def test_truth_comes_back_as_it_was_given(project):
