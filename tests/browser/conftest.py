@@ -6,7 +6,7 @@ import pytest
 
 from parmesan_engine.bench import studio as programs
 from parmesan_engine.errors import UnknownNameError
-from tests.browser.surface import Surface
+from tests.browser.surface import visit
 
 
 @pytest.fixture(scope="session")
@@ -40,15 +40,14 @@ def browser():
 @pytest.fixture
 def surface(browser, server):
     """The Annotate page in a fresh browser session, ready to draw on; errors in the console fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
     problems = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(server)
-    ready = Surface(page)
-    ready.wait_for_picture()
-    yield ready
-    context.close()
+    with visit(browser, server, problems) as ready:
+        yield ready
     assert not problems, problems
+
+
+@pytest.fixture
+def second(browser, server):
+    """The same in another browser session; its console may complain."""
+    with visit(browser, server, []) as ready:
+        yield ready

@@ -1,6 +1,8 @@
 """The canvas as a person uses it, and what it tells about itself."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import Page
 
@@ -78,3 +80,18 @@ class Surface:
         for point in points[1:]:
             self.page.mouse.move(*self.spot(*point, pane), steps=4)
         self.page.mouse.up()
+
+
+@contextmanager
+def visit(browser, server: str, problems: list[str]) -> Iterator[Surface]:
+    """Open the Annotate page in a fresh browser session, ready to draw on. problems: gets what the console finds wrong."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(server)
+    ready = Surface(page)
+    ready.wait_for_picture()
+    yield ready
+    context.close()

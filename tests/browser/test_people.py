@@ -2,23 +2,9 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.surface import Surface
-
-
-@pytest.fixture
-def second(browser, server):
-    """Another browser on the same server."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.goto(server)
-    other = Surface(page)
-    other.wait_for_picture()
-    yield other
-    context.close()
 
 
 def call_oneself(surface: Surface, name: str) -> None:
@@ -58,8 +44,8 @@ def test_a_reload_leads_back_to_where_one_was(surface):
     page.keyboard.press("l")
     for _ in range(3):
         page.keyboard.press("+")
-    zoom = surface.root.locator("[data-out=zoom]").inner_text()
     page.wait_for_timeout(500)
+    zoom = surface.root.locator("[data-out=zoom]").inner_text()  # written with the picture, not with the key
     page.reload()
     assert surface.wait_for_picture()["sample"] == there["sample"]
     expect(page.get_by_role("textbox", name="You are")).to_have_value("Cleo")

@@ -5,7 +5,6 @@ import time
 from app import COLLECT_SECONDS
 from parmesan_engine.bench.app import PageMemory
 from parmesan_engine.project import Project
-from tests.browser.surface import Surface
 
 STROKES = 20
 HEAP_MB, SERVER_MB = 10, 150  # what 20 strokes may leave behind; a leak of one overlay a stroke would be far beyond
@@ -16,23 +15,17 @@ def versions(home) -> int:
         return len(project.history())
 
 
-def test_two_browsers_paint_at_once_and_see_each_other(surface, browser, server, home):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    other = Surface(context.new_page())
-    other.page.goto(server)
-    other.wait_for_picture()
-    surface.wait_for_picture()
+def test_two_browsers_paint_at_once_and_see_each_other(surface, second, home):
     before = versions(home)
     for number in range(4):
-        for each, label, row in ((surface, "1", 0.35), (other, "2", 0.55)):
+        for each, label, row in ((surface, "1", 0.35), (second, "2", 0.55)):
             each.page.keyboard.press(label)
             each.drag((0.35 + 0.06 * number, row), (0.38 + 0.06 * number, row + 0.03), steps=3)
-    mine, theirs = surface.settled(), other.settled()
+    mine, theirs = surface.settled(), second.settled()
     assert mine["seq"] == theirs["seq"] == "4"
     assert versions(home) == before + 8
-    assert surface.wait(lambda facts: facts["version"] == other.facts()["version"])["version"]
-    assert surface.wait(lambda facts: facts["prediction"] == other.facts()["prediction"])
-    context.close()
+    assert surface.wait(lambda facts: facts["version"] == second.facts()["version"])["version"]
+    assert surface.wait(lambda facts: facts["prediction"] == second.facts()["prediction"])
 
 
 def test_twenty_strokes_leave_memory_flat_and_the_zoom_alone(surface, browser, studio, home):

@@ -1,54 +1,37 @@
 """What goes wrong between hand and server: a picture that does not arrive, an aim that is broken off."""
 
-import pytest
-
-from tests.browser.surface import Surface
-
 PICTURES = "**/picture/**"
 
 
-@pytest.fixture
-def shaky(browser, server):
-    """The Annotate page in a browser that may complain: requests are made to fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.goto(server)
-    ready = Surface(page)
-    ready.wait_for_picture()
-    yield ready
-    context.close()
-
-
-def test_a_picture_that_does_not_arrive_holds_up_nothing_and_comes_later(shaky):
-    page, first = shaky.page, shaky.facts()
+def test_a_picture_that_does_not_arrive_holds_up_nothing_and_comes_later(second):
+    page, first = second.page, second.facts()
     page.route(PICTURES, lambda route: route.abort())
     page.get_by_test_id("stRadio").get_by_text("tissue-1").click()
-    other = shaky.wait(lambda facts: facts["sample"] != first["sample"] and facts["prediction"])
+    other = second.wait(lambda facts: facts["sample"] != first["sample"] and facts["prediction"])
     assert other["picture"] == ""
     page.locator("canvas.view").focus()
     page.keyboard.press("2")
-    shaky.drag((0.60, 0.55), (0.64, 0.58))
-    assert shaky.settled()["version"] != first["version"], "the stroke was taken up"
+    second.drag((0.60, 0.55), (0.64, 0.58))
+    assert second.settled()["version"] != first["version"], "the stroke was taken up"
     page.unroute(PICTURES)
-    shaky.wait(lambda facts: facts["picture"] == "yes")
+    second.wait(lambda facts: facts["picture"] == "yes")
     page.keyboard.press("z")
-    shaky.settled()
+    second.settled()
 
 
-def test_a_slice_that_does_not_arrive_does_not_hold_up_strokes(shaky):
-    page = shaky.page
-    before = shaky.open("Scan volume (3D)", "demo-3d")
-    shaky.click(0.5, 0.5, pane=0, button="middle")  # keys go to the canvas
+def test_a_slice_that_does_not_arrive_does_not_hold_up_strokes(second):
+    page = second.page
+    before = second.open("Scan volume (3D)", "demo-3d")
+    second.click(0.5, 0.5, pane=0, button="middle")  # keys go to the canvas
     page.route("**/prediction/**", lambda route: route.abort())
     page.keyboard.press("2")
-    shaky.drag((0.4, 0.4), (0.45, 0.45))
-    after = shaky.settled()
+    second.drag((0.4, 0.4), (0.45, 0.45))
+    after = second.settled()
     assert after["version"] != before["version"] and after["prediction"] == before["prediction"]
     page.unroute("**/prediction/**")
-    shaky.wait(lambda facts: facts["prediction"] != before["prediction"])
+    second.wait(lambda facts: facts["prediction"] != before["prediction"])
     page.keyboard.press("z")
-    shaky.settled()
+    second.settled()
 
 
 def test_an_aim_that_is_broken_off_leaves_no_mark(surface):
