@@ -9,6 +9,7 @@ import torch
 
 from parmesan_engine.errors import UnknownNameError
 
+LENGTH_CHUNK = 1 << 24  # elements of one float32 temporary of `inverse_lengths`: 64 MiB
 FORMATS = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
 BOOKS = 24  # bytes of an entry beside its code: id, content order, slot
 
@@ -38,3 +39,10 @@ def decode(codes: torch.Tensor) -> torch.Tensor:
         return codes
     rows = codes.float()
     return rows.div_(rows.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-30))
+
+
+def inverse_lengths(codes: torch.Tensor) -> torch.Tensor:
+    """Return (N,) float32: what `decode` multiplies each of (N, D) codes by, up to rounding."""
+    parts = codes.split(max(LENGTH_CHUNK // codes.shape[1], 1))
+    lengths = [part.float().square().sum(1).sqrt_().clamp_(min=1e-30) for part in parts]
+    return torch.cat([torch.empty(0, device=codes.device), *lengths]).reciprocal_()

@@ -1,6 +1,6 @@
 """Exact search by brute force: a fast scan proposes candidates, exact pair distances order them, a bound certifies them.
 
-CPU: Faiss' blocked scan over our own array (nothing is copied). CUDA: tiles of one matrix product and a running top-k.
+CPU: Faiss' blocked scan over our own array (nothing is copied). GPU: a fused scan (`gpu`).
 Where the bound cannot tell the k-th neighbour from the first one left out, the query is settled by a second scan that
 keeps every entry within the bound, so the result is that of exact arithmetic on the pair distances, ties by content.
 """
@@ -13,13 +13,13 @@ import torch
 from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.search.codes import decode
 from parmesan_engine.search.distance import load_faiss, pair_distances, score_error, scores
+from parmesan_engine.search.gpu import scan_gpu
 from parmesan_engine.search.ranking import FIRST, RankedLists, merge
 from parmesan_engine.search.rows import Rows
 from parmesan_engine.types import Neighbors
 
 QUERY_CHUNK = 16384  # queries between two progress reports
 SETTLE_ROWS, SETTLE_KEYS = 64, 65536  # tile of the second scan: 16 MiB of scores
-CUDA_TILE = 1 << 27  # scores of one tile on a GPU: 512 MiB
 
 
 class ExactIndex(Rows):
@@ -60,34 +60,24 @@ class ExactIndex(Rows):
         lists = RankedLists.empty(len(queries), width, self.device)
         if m == 0:
             return lists
-        best, slots = self._candidates(queries, m)
+        slots, floor = self._candidates(queries, m)
         rows = torch.arange(len(queries), device=self.device).repeat_interleave(m)
         distances = pair_distances(queries, self.codes, rows, slots.flatten())
         lists.distances[:, :m] = distances.reshape(-1, m)
         lists.ties[:, :m], lists.ids[:, :m] = self._ties[slots], self._ids[slots]
         if m < self._count:
-            lists.floor_distance = 1 - best[:, -1] - score_error(self.channels)
+            lists.floor_distance = floor
             lists.floor_tie.fill_(FIRST)
         lists.sort()
         return lists
 
     def _candidates(self, queries: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the m highest scores, descending, and their slots."""
-        if self.device.type == "cpu":
-            faiss = load_faiss()
-            best, slots = faiss.knn(np.ascontiguousarray(queries.numpy()), self.keys.numpy(), m,
-                                    metric=faiss.METRIC_INNER_PRODUCT)
-            return torch.from_numpy(best), torch.from_numpy(slots)
-        best = torch.full((len(queries), m), -torch.inf, device=self.device)
-        slots = torch.zeros((len(queries), m), dtype=torch.int64, device=self.device)
-        step = max(CUDA_TILE // max(len(queries), 1), m)
-        for start in range(0, self._count, step):
-            tile = scores(queries, decode(self._codes[start : min(start + step, self._count)]))
-            values, columns = tile.topk(min(m, tile.shape[1]), dim=1)
-            values, columns = torch.cat([best, values], 1), torch.cat([slots, columns + start], 1)
-            best, order = values.topk(m, dim=1)
-            slots = columns.gather(1, order)
-        return best, slots
+        """Return (Q, m) slots and the (Q,) distances below which every entry is among them."""
+        if self.device.type != "cpu":
+            return scan_gpu(queries, self.codes, m, self.scales)
+        faiss = load_faiss()
+        best, slots = faiss.knn(np.ascontiguousarray(queries.numpy()), self.keys.numpy(), m, metric=faiss.METRIC_INNER_PRODUCT)
+        return torch.from_numpy(slots), 1 - torch.from_numpy(best[:, -1]) - score_error(self.channels)
 
     def _settle(self, queries: torch.Tensor, lists: RankedLists, rows: torch.Tensor, k: int) -> None:
         """Make the first k of some lists exact by collecting every entry within the error bound of their k-th distance."""

@@ -6,7 +6,7 @@ from typing import Self
 import torch
 
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
-from parmesan_engine.search.codes import decode, dtype_of, encode
+from parmesan_engine.search.codes import decode, dtype_of, encode, inverse_lengths
 from parmesan_engine.search.mapped import mapped_array
 
 HEADROOM = 1.125  # spare room when the arrays grow, so that a stroke seldom copies a large memory
@@ -29,6 +29,10 @@ class Rows:
         self._ids = torch.empty(0, dtype=torch.int64, device=self.device)
         self._ties = torch.empty(0, dtype=torch.int64, device=self.device)
         self._slots = torch.full((0,), -1, dtype=torch.int64, device=self.device)  # id -> slot, -1 where absent
+        self._arrays = ["_codes", "_ids", "_ties"]  # what has one row per slot
+        if self.device.type != "cpu" and key_format != "float32":
+            self._scales = torch.empty(0, device=self.device)
+            self._arrays.append("_scales")
 
     def __len__(self) -> int:
         return self._count
@@ -49,6 +53,11 @@ class Rows:
         return self._codes[: self._count]
 
     @property
+    def scales(self) -> torch.Tensor | None:
+        """The (N,) `inverse_lengths` of the codes, kept where a GPU scans codes that are not the keys themselves; else None."""
+        return self._scales[: self._count] if "_scales" in self._arrays else None
+
+    @property
     def keys(self) -> torch.Tensor:
         """The (N, D) float32 keys, in the order of `ids`: a view where they are kept so, else decoded as a whole."""
         return decode(self.codes)
@@ -61,7 +70,7 @@ class Rows:
     @property
     def bytes_per_entry(self) -> float:
         """Bytes of the arrays in use over the number of entries; nan when there is none."""
-        used = sum(array.element_size() * array[: self._count].numel() for array in (self._codes, self._ids, self._ties))
+        used = sum(getattr(self, name)[: self._count].nbytes for name in self._arrays)
         return (used + self._slots.nbytes) / self._count if self._count else float("nan")
 
     def add(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> None:
@@ -85,6 +94,8 @@ class Rows:
             self._slots = torch.cat([self._slots, more])
         place = slice(self._count, total)
         self._codes[place], self._ids[place], self._ties[place] = encode(keys.to(self.device), self._codes.dtype), ids, ties
+        if "_scales" in self._arrays:
+            self._scales[place] = inverse_lengths(self._codes[place])
         self._slots[self._ids[place]] = torch.arange(self._count, total, device=self.device)
         self._count = total
 
@@ -99,7 +110,7 @@ class Rows:
         tail = torch.ones(len(ids), dtype=torch.bool, device=self.device)
         tail[slots[slots >= left] - left] = False
         movers = tail.nonzero().flatten() + left
-        for array in (self._codes, self._ids, self._ties):
+        for array in (getattr(self, name) for name in self._arrays):
             array[holes] = array[movers]
         self._slots[self._ids[holes]] = holes
         self._slots[ids] = -1
@@ -109,7 +120,7 @@ class Rows:
         """Return rows with the same entries that can change by themselves."""
         other = type(self)(channels=self.channels, device=str(self.device), key_format=self.key_format, folder=self.folder)
         other._count, other._slots = self._count, self._slots.clone()
-        for name in ("_codes", "_ids", "_ties"):
+        for name in self._arrays:
             old = getattr(self, name)
             setattr(other, name, self._array(old.shape, old.dtype).copy_(old))
         return other
@@ -127,7 +138,7 @@ class Rows:
         return slots
 
     def _grow(self, capacity: int) -> None:
-        old = {name: getattr(self, name) for name in ("_codes", "_ids", "_ties")}
+        old = {name: getattr(self, name) for name in self._arrays}
         new = {name: self._array((capacity, *array.shape[1:]), array.dtype) for name, array in old.items()}  # all, or an error
         for name, array in new.items():
             array[: self._count] = old[name][: self._count]
