@@ -35,7 +35,7 @@ def search_among(memory: Rows, queries: torch.Tensor, asked: torch.Tensor, candi
 
     asked: (G, R) rows of (Q, D) queries and candidates: (G, C) slots of the memory, -1 where there are fewer.
     """
-    keys = decode(memory.codes[candidates.clamp(min=0)])
+    keys = decode(memory.codes[candidates.clamp(min=0).flatten()]).reshape(*candidates.shape, -1)
     near = torch.bmm(queries[asked.clamp(min=0)], keys.transpose(1, 2))  # (G, R, C)
     near.masked_fill_((candidates < 0)[:, None], -torch.inf)
     m, valid = min(width, candidates.shape[1]), asked >= 0
