@@ -13,12 +13,13 @@ import torch
 
 from parmesan_engine.calibration import calibrate
 from parmesan_engine.evaluation import Score
-from parmesan_engine.insight.witnesses import Strokes, of_others
+from parmesan_engine.insight.witnesses import WIDE, Strokes, of_others
 from parmesan_engine.metric.fitting import content_order
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.transduction import largest
 
-PROBES = 4096  # examples asked for: the standard error of an accuracy is below 0.8 percent
+PROBES = 4096  # examples asked for: the standard error of an accuracy is below 0.8 percent ...
+PAIRS, FEWEST = 1 << 31, 512  # ... fewer in a large memory, so that the time stays bounded: distances to compute; probes at least
 GROUPS = 256  # samples that they come from: each is left out by a search of its own
 LEFT_OUT = {"sample": "sample", "stroke": "gesture"}  # what is left out, by the column that tells
 
@@ -43,7 +44,7 @@ def probes_of(predictor: Predictor) -> Probes | None:
     order = content_order(memory.ties(columns.ids))
     groups, first = np.unique(own[order], return_index=True)
     heard = groups[np.argsort(first)[:GROUPS]]
-    chosen = order[np.isin(own[order], heard)][:PROBES]
+    chosen = order[np.isin(own[order], heard)][: min(PROBES, max(FEWEST, PAIRS // len(order)))]
     keys = predictor.metric.transform(torch.from_numpy(memory.keys(columns.ids[chosen])).to(predictor.device))
     return Probes(keys, memory.labels(columns.ids[chosen]), own[chosen].astype(np.int64), left_out)
 
@@ -53,7 +54,8 @@ def score_of(predictor: Predictor, probes: Probes, progress: Callable[[float], N
     task, columns = predictor.task, predictor.memory.columns()
     codes = getattr(columns, LEFT_OUT[probes.left_out]).astype(np.int64)
     groups = Strokes(np.array(columns.ids), codes, int(codes.max(initial=-1)) + 1)
-    said = of_others(predictor, groups, probes.keys, probes.own, progress)
+    large = len(codes) > WIDE * predictor.k * len(np.unique(codes))
+    said = of_others(predictor, groups, probes.keys, probes.own, progress, small=not large)
     score, known = Score(task), np.isfinite(said.nearest.numpy(force=True))
     if task.kind == "segmentation":
         answers = largest(calibrate(said.answers, predictor.tables.totals).T).numpy(force=True)

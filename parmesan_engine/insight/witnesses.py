@@ -68,10 +68,14 @@ def testimony(predictor: Predictor, strokes: Strokes, probes: np.ndarray, progre
     return of_others(predictor, strokes, keys, strokes.stroke[probes], progress)
 
 
-def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: np.ndarray, progress: Progress = None) -> Testimony:
-    """Return what the examples of all strokes but the (p,) `own` say at (p, D) keys."""
+def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: np.ndarray, progress: Progress = None, *,
+              small: bool = True) -> Testimony:
+    """Return what the examples of all strokes but the (p,) `own` say at (p, D) keys.
+
+    small: strokes are; else a long list holds little but the own one, and each is left out at once. The answer is the same.
+    """
     index, k = predictor.index.copy(), predictor.k
-    found, settled = _wide(predictor, strokes, keys, own)
+    found, settled = _wide(predictor, strokes, keys, own) if small else _unsettled(len(keys), k, predictor.device)
     left = np.unique(own[~settled])
     for done, number in enumerate(left):
         rows = np.flatnonzero(~settled & (own == number))
@@ -83,6 +87,11 @@ def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: n
         if progress:
             progress((done + 1) / len(left))
     return testify(predictor, found)
+
+
+def _unsettled(count: int, k: int, device: torch.device) -> tuple[Neighbors, np.ndarray]:
+    distances, ids = torch.full((count, k), torch.inf, device=device), torch.full((count, k), -1, device=device)
+    return Neighbors(distances, ids), np.zeros(count, bool)
 
 
 def testify(predictor: Predictor, found: Neighbors) -> Testimony:
