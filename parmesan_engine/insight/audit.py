@@ -103,7 +103,7 @@ def _heard(predictor: Predictor, strokes: Strokes, probes: np.ndarray, said: Tes
     label = labels.argmax(1)
     own = (answers * labels).sum(1) / np.square(labels).sum(1).clip(1e-12)  # of a pure label: the share of its class
     rivals = _rivals(answers, label, own)
-    judged = np.isin(label, _shared_classes(strokes, predictor.memory.labels(strokes.ids).argmax(1)))
+    judged = np.isin(label, _shared_classes(strokes, predictor.memory.answers(strokes.ids)))
     score = np.where(judged & (rivals > 0).any(1), (rivals.max(1) - own) * near, 0.0).clip(0, 1)
     says = np.where(score > 0, rivals.argmax(1), answers.argmax(1))
     return Heard(ids, stroke, label, says, own, rivals.max(1), score, alike)

@@ -84,7 +84,7 @@ def split_class(project, gestures: Sequence[str], name: str, color: Sequence[int
         if not gestures or not all(len(memory.select(gesture=gesture)) for gesture in gestures):
             raise UnknownNameError("strokes that have examples", f"{len(gestures)} chosen, without or with none", "choose strokes again")
         ids = np.unique(np.concatenate([memory.select(gesture=gesture, removed=True) for gesture in gestures]))
-        _check_unlocked(project, memory.labels(ids).argmax(axis=1))
+        _check_unlocked(project, memory.answers(ids))
         return ids, np.eye(task.label_dim, dtype=np.float32)[np.full(len(ids), class_id(task, name))], task
 
     _relabel(project, choose, author)

@@ -108,7 +108,7 @@ def _locked(memory: Reader, ids: np.ndarray, locked: Sequence[int]) -> tuple[np.
     """Return those of some examples that belong to a locked class, and what to tell about it."""
     if not len(locked) or not len(ids) or memory.task.kind != "segmentation":
         return ids[:0], ()
-    labels = memory.labels(ids).argmax(axis=1)
+    labels = memory.answers(ids)
     spared = np.isin(labels, locked)
     if not spared.any():
         return ids[:0], ()
