@@ -2,7 +2,7 @@
 
 The memory holds real filter-bank features of generated tissue pictures; nothing is tuned to them. A case times, on one
 durable memory on disk: the commit, the live update of every query's neighbours, voting, message passing and the way back to
-pixels; then the same prediction by searching all queries again.
+pixels; then the same prediction by searching all queries again. What begins with `search_` is search and merge alone (`gestures`).
 """
 
 import statistics
@@ -13,30 +13,39 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from parmesan_engine.bench.alone import best_ms
+from parmesan_engine.bench.gestures import GESTURE, measure, patch
+from parmesan_engine.bench.large import check_room
+from parmesan_engine.bench.large import run as run_large
+from parmesan_engine.bench.pictures import tissue
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.memory import Memory
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.entries import make_batch, one_hot
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.registry import recipe_of
-from parmesan_engine.synthetic import demo_task, make_2d
-from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample
+from parmesan_engine.search.live import SLACK
+from parmesan_engine.synthetic import demo_task
+from parmesan_engine.types import EntryBatch, FeaturePyramid
 
-SIDE = 512
-GESTURE = 500
 REPEATS = 7
 
 
-def run(quick: bool) -> dict:
-    """Return {"cases": [{entries, queries, gesture, live_add_ms, live_remove_ms, full_ms, ratio, ...}]}, medians."""
-    return {"cases": [_case(entries) for entries in ((10_000, 100_000) if quick else (100_000, 1_000_000))],
-            "threads": torch.get_num_threads()}
+def run(quick: bool, *, large: bool = False) -> dict:
+    """Return {"cases": [{entries, queries, gesture, live_add_ms, live_remove_ms, full_ms, ratio, ...}]}, medians.
+
+    large: ten million entries too (see `large`). Raises LimitError where the memory is too small for them.
+    """
+    if large:
+        check_room()
+    cases = [_case(entries) for entries in ((10_000, 100_000) if quick else (100_000, 1_000_000))]
+    return {"cases": cases, "threads": torch.get_num_threads(), **(run_large() if large else {})}
 
 
 def _case(entries: int) -> dict:
     encoder, task = ENCODERS.build({"name": "filter_bank"}), demo_task(2)
     with tempfile.TemporaryDirectory() as folder:
-        sample, _ = _picture(10_001)
+        sample, _ = tissue(10_001)
         pyramid = encoder.encode(sample, stride=2)
         memory = Memory.create(Path(folder) / "memory", channels=len(pyramid.groups), task=task, encoder=recipe_of(encoder))
         memory.add(_filling(encoder, entries, task.label_dim), author="bench")
@@ -62,13 +71,16 @@ def _case(entries: int) -> dict:
         predictor.predict("sample")
         full = time.perf_counter() - start
         memory.close()
+    live, index, grid = predictor.states["sample"].live, predictor.index, pyramid.levels[0].grid
+    own_ms = best_ms(lambda: index.ranked(live.queries, live.k, width=SLACK * live.k))
+    figures = measure(index, live, lambda number: live.queries[torch.from_numpy(patch(grid, number))], own_ms)
     add_ms, remove_ms, old_ms = (1000 * statistics.median(sum(times) for times in rows) for rows in (adds, removes, olds))
     return {"entries": entries, "queries": len(state.queries), "gesture": GESTURE, "key_dim": metric.key_dim, "k": predictor.k,
             "live_add_ms": add_ms, "live_remove_ms": remove_ms, "live_remove_random_ms": old_ms, "full_ms": 1000 * full,
             "ratio": 1000 * full / add_ms, "first_ms": 1000 * first,
             "commit_ms": 1000 * statistics.median(t[0] for t in adds), "search_ms": 1000 * statistics.median(t[1] for t in adds),
             "predict_ms": 1000 * statistics.median(t[2] for t in adds), "changed_queries": int(statistics.median(parts)),
-            "searched_again": state.live.searched_again}
+            "searched_again": state.live.searched_again, **figures}
 
 
 def _timed(memory: Memory, predictor: Predictor, verb) -> tuple:
@@ -83,19 +95,11 @@ def _timed(memory: Memory, predictor: Predictor, verb) -> tuple:
     return delta, tuple(np.diff(marks))
 
 
-def _picture(seed: int) -> tuple[Sample, np.ndarray]:
-    """Return a generated picture of SIDE x SIDE and its labels: mirrored at the edges where the maker's is smaller."""
-    sample, labels = make_2d(seed)
-    missing = [(0, max(SIDE - n, 0)) for n in labels.shape]
-    array = np.pad(sample.array, [(0, 0), *missing], mode="reflect")[:, :SIDE, :SIDE]
-    return Sample(np.ascontiguousarray(array), sample.name), np.pad(labels, missing, mode="reflect")[:SIDE, :SIDE]
-
-
 def _filling(encoder, entries: int, classes: int) -> list[EntryBatch]:
     """Return so many labelled nodes of pictures that the query is none of."""
     batches, seed, random = [], 0, np.random.default_rng(0)
     while entries:
-        sample, labels = _picture(seed)
+        sample, labels = tissue(seed)
         pyramid = encoder.encode(sample, stride=2)
         nodes = np.sort(random.permutation(len(pyramid.levels[0].keys))[:entries])
         batches.append(_batch(pyramid, nodes, labels[::2, ::2].ravel()[nodes], f"filling {seed}", classes))
@@ -104,13 +108,7 @@ def _filling(encoder, entries: int, classes: int) -> list[EntryBatch]:
 
 
 def _gesture(pyramid: FeaturePyramid, number: int, classes: int) -> EntryBatch:
-    """Return a compact patch of the query's own nodes, as a brush stroke gives."""
-    rows, columns = pyramid.levels[0].grid
-    height, width = 20, GESTURE // 20
-    corner = np.random.default_rng(number).integers((rows - height, columns - width))
-    y, x = np.mgrid[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
-    nodes = np.sort(np.ravel_multi_index((y.ravel(), x.ravel()), (rows, columns)))
-    return _batch(pyramid, nodes, np.full(GESTURE, number % classes), f"gesture {number}", classes)
+    return _batch(pyramid, patch(pyramid.levels[0].grid, number), np.full(GESTURE, number % classes), f"gesture {number}", classes)
 
 
 def _batch(pyramid: FeaturePyramid, nodes: np.ndarray, labels: np.ndarray, name: str, classes: int) -> EntryBatch:

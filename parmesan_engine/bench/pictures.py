@@ -57,6 +57,14 @@ def photographs(count: int, pictures: Pictures, *, seed: int = 0) -> tuple[str, 
     return str(PHOTOGRAPHS), (_coloured(read(found[i], spatial_dims=2)) for i in chosen)
 
 
+def tissue(seed: int, side: int = 512) -> tuple[Sample, np.ndarray]:
+    """Return a generated picture of side x side and its labels: mirrored at the edges where the maker's is smaller."""
+    sample, labels = make_2d(seed)
+    missing = [(0, max(side - n, 0)) for n in labels.shape]
+    array = np.pad(sample.array, [(0, 0), *missing], mode="reflect")[:, :side, :side]
+    return Sample(np.ascontiguousarray(array), sample.name), np.pad(labels, missing, mode="reflect")[:side, :side]
+
+
 def _datasets(folder: Path) -> list[Dataset]:
     """Return the dataset in a folder, or those of labelled images in its folders."""
     if (folder / "dataset.json").is_file():

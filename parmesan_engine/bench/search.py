@@ -5,7 +5,6 @@ repeats. Whether an exact index is exact is checked against brute force in float
 """
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from parmesan_engine.bench.features import LEARNED, Keys, Maker
 from parmesan_engine.bench.growth import growth
 from parmesan_engine.bench.pictures import open_pictures
 from parmesan_engine.bench.rivals import faiss_best_ms, product
+from parmesan_engine.bench.room import free_bytes
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 from parmesan_engine.metric import Metric
@@ -172,7 +172,7 @@ def _thinned(entries: Keys, width: int, size: int) -> Keys:
 
 def _fits(result: dict[str, Any], size: int, width: int, entries: int | None = None) -> bool:
     """Return whether there are entries and memory for a case; else say so in the result."""
-    needed, free = COPIES * 4 * size * width, _free_bytes()
+    needed, free = COPIES * 4 * size * width, free_bytes()
     why = ""
     if entries is not None and entries < size:
         why = f"the pictures have {entries:,} labelled nodes"
@@ -181,12 +181,3 @@ def _fits(result: dict[str, Any], size: int, width: int, entries: int | None = N
     if why:
         result["skipped"].append({"n": size, "d": width, "why": why})
     return not why
-
-
-def _free_bytes() -> int:
-    """Return the memory that can be had without swapping, by the kernel's estimate; all there is where it gives none."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # not Linux
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))

@@ -78,7 +78,7 @@ def test_an_index_that_errs_is_found_out(data, only_exact):
 def test_what_cannot_be_measured_is_listed(data, only_exact, monkeypatch):
     result = search.run(True, data=[data], features=("tiny",), plan=Plan((100, 10_000), (16,), 40))
     assert [case["n"] for case in result["cases"]] == [100] and "labelled nodes" in result["skipped"][0]["why"]
-    monkeypatch.setattr(search, "_free_bytes", lambda: 1000)
+    monkeypatch.setattr(search, "free_bytes", lambda: 1000)
     result = search.run(True, data=[data], features=("tiny",), plan=Plan((100,), (16,), 40))
     assert result["cases"] == [] and "memory" in result["skipped"][0]["why"]
 
