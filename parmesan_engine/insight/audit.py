@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from parmesan_engine.errors import EmptyMemoryError
-from parmesan_engine.insight.witnesses import Strokes, Testimony, probes_of, strokes_of, testify, testimony
+from parmesan_engine.insight.witnesses import Strokes, Testimony, exact_copy, probes_of, strokes_of, testify, testimony
 from parmesan_engine.memory.consolidate import compatible
 from parmesan_engine.predictor import REACH, Predictor
 
@@ -152,7 +152,7 @@ def _redundant(predictor: Predictor, strokes: Strokes, heard: Heard, progress: P
     """Return strokes that can all go together: the surest first, each tested without those before it, all tested at the end."""
     rows = [np.flatnonzero(heard.stroke == number) for number in range(strokes.count)]
     sure = sorted((-float(heard.own[mine].mean()), number) for number, mine in enumerate(rows) if heard.alike[mine].all())
-    index, gone = predictor.index.copy(), []
+    index, gone = exact_copy(predictor), []
 
     def replaced(number: int) -> bool:
         """Whether what is left in the index gives each example of the stroke its own answer."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from parmesan_engine.predictor import Predictor
+from parmesan_engine.search import ExactIndex
 from parmesan_engine.transduction import spread, transfer, votes
 from parmesan_engine.types import Neighbors
 
@@ -74,8 +75,8 @@ def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: n
 
     small: strokes are; else a long list holds little but the own one, and each is left out at once. The answer is the same.
     """
-    index, k = predictor.index.copy(), predictor.k
-    found, settled = _wide(predictor, strokes, keys, own) if small else _unsettled(len(keys), k, predictor.device)
+    index, k = exact_copy(predictor), predictor.k
+    found, settled = _wide(predictor, index, strokes, keys, own) if small else _unsettled(len(keys), k, predictor.device)
     left = np.unique(own[~settled])
     for done, number in enumerate(left):
         rows = np.flatnonzero(~settled & (own == number))
@@ -87,6 +88,20 @@ def of_others(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own: n
         if progress:
             progress((done + 1) / len(left))
     return testify(predictor, found)
+
+
+def exact_copy(predictor: Predictor) -> ExactIndex:
+    """Return an exact index of the same entries and keys, whatever the predictor's is, from which entries may go and come back.
+
+    In a format in which a key that was read and is added again is the same key: not float16, which rounds once more.
+    """
+    index = predictor.index
+    form = "int8" if getattr(index, "key_format", "") == "int8" else "float32"
+    if type(index) is ExactIndex and index.key_format == form:
+        return index.copy()
+    made = ExactIndex(channels=index.channels, device=str(index.device), key_format=form)
+    made.add(index.ids, *index.lookup(index.ids))
+    return made
 
 
 def _unsettled(count: int, k: int, device: torch.device) -> tuple[Neighbors, np.ndarray]:
@@ -103,16 +118,17 @@ def testify(predictor: Predictor, found: Neighbors) -> Testimony:
     return Testimony(answers, found.distances[:, 0].masked_fill(~shares.any(1), torch.inf), sigma)
 
 
-def _wide(predictor: Predictor, strokes: Strokes, keys: torch.Tensor, own_stroke: np.ndarray) -> tuple[Neighbors, np.ndarray]:
+def _wide(predictor: Predictor, index: ExactIndex, strokes: Strokes, keys: torch.Tensor,
+          own_stroke: np.ndarray) -> tuple[Neighbors, np.ndarray]:
     """Return the witnesses found in one long search, and the (p,) mask of the probes for which that was enough."""
     k, device = predictor.k, predictor.device
-    width = min(WIDE * k, max(len(predictor.index), k))
-    near = predictor.index.search(keys, width)
-    stroke = torch.full((predictor.index.top + 1,), -1, dtype=torch.int64, device=device)
+    width = min(WIDE * k, max(len(index), k))
+    near = index.search(keys, width)
+    stroke = torch.full((index.top + 1,), -1, dtype=torch.int64, device=device)
     stroke[torch.from_numpy(strokes.ids).to(device)] = torch.from_numpy(strokes.stroke).to(device)
     own = (stroke[near.ids] == torch.from_numpy(own_stroke).to(device)[:, None]) | (near.ids < 0)
     order = torch.argsort(own.to(torch.uint8), dim=1, stable=True)[:, :k]
     none = own.gather(1, order)
     found = Neighbors(near.distances.gather(1, order).masked_fill(none, torch.inf), near.ids.gather(1, order).masked_fill(none, -1))
-    settled = ~none.any(1) if width < len(predictor.index) else torch.ones(len(keys), dtype=torch.bool)
+    settled = ~none.any(1) if width < len(index) else torch.ones(len(keys), dtype=torch.bool)
     return found, settled.numpy(force=True)

@@ -39,8 +39,12 @@ def by_definition(predictor, probes, codes):
     return torch.cat(rows)
 
 
+@pytest.mark.parametrize("index", [("exact", {}), ("exact", {"key_format": "int8"}), ("exact", {"key_format": "float16"}),
+                                   ("hierarchical", {}), ("approximate", {})], ids=str)
 @pytest.mark.parametrize("small", [True, False])
-def test_each_probe_is_answered_by_other_samples_only(predictor, small):
+def test_each_probe_is_answered_by_other_samples_only_and_exactly_whatever_the_index(predictor, small, index):
+    recipe = dict(zip(("name", "keywords"), index, strict=True))
+    predictor = Predictor(TinyEncoder(), predictor.memory, predictor.metric, task=predictor.task, index=recipe)
     probes, columns = probes_of(predictor), predictor.memory.columns()
     codes = columns.sample.astype(np.int64)
     assert probes.left_out == "sample" and len(probes.labels) == len(columns.ids)
