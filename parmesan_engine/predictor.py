@@ -68,6 +68,7 @@ class Predictor:
         self.index = INDEXES.build({"name": index["name"], "keywords": keywords})
         self.tables = EntryTables(task.label_dim, self.device)
         self.states: dict[str, SampleState] = {}
+        self._moved: list[torch.Tensor] | None = None  # ids that came or went since `index_maker`
         self.version = memory.version
         self._enter(memory.ids)
 
@@ -102,6 +103,8 @@ class Predictor:
         """Take up a change of the memory in the index and in every held sample; return how many nodes changed."""
         gone, come = (np.concatenate([ids, delta.modified]) for ids in (delta.removed, delta.added))  # a new label, a new tie
         left = torch.tensor(gone, device=self.device)
+        if self._moved is not None:
+            self._moved = [*self._moved, left, torch.tensor(come)]
         self.index.remove(left)
         self.tables.drop(left)
         shrunk = [state.live.removed(left) for state in self.states.values()]  # before anything new is in the index
@@ -117,6 +120,29 @@ class Predictor:
             total += len(changed)
         self.version = delta.after
         return total
+
+    @property
+    def index_due(self) -> bool:
+        """Whether the index would be worth making anew: it is approximate, and much came or went."""
+        return getattr(self.index, "stale", False)
+
+    def index_maker(self) -> Callable[[], Any]:
+        """Return a function that makes the index anew from the present entries, for `adopt`: seconds, on any thread."""
+        index, self._moved, entries = self.index.copy(), [], self.memory.columns()
+        samples = torch.zeros(index.top, dtype=torch.int64)
+        samples[torch.tensor(entries.ids)] = torch.from_numpy(entries.sample.astype(np.int64))
+        labels = self.tables.labels.clone() if self.task.kind == "segmentation" else None
+        return lambda: index.rebuilt(k=self.k, labels=None if labels is None else labels.__getitem__, groups=samples.__getitem__)
+
+    def adopt(self, index: Any) -> None:
+        """Take over what the last `index_maker` made; what came or went meanwhile is taken up. Held samples keep their neighbours."""
+        moved = torch.unique(torch.cat([torch.empty(0, dtype=torch.int64), *self._moved]))
+        index.remove(moved[torch.isin(moved, index.ids)])
+        come = moved[torch.isin(moved, self.index.ids)]
+        index.add(come, *self.index.lookup(come))
+        self.index, self._moved = index, None
+        for state in self.states.values():
+            state.live.index = index
 
     def switch(self, version: Reader) -> int:
         """Go to another version of the same memory, past, present or imagined: only what differs is searched; return as `apply`.
@@ -184,7 +210,8 @@ class Predictor:
         else:
             values[unknown] = np.nan
         return Prediction(self.task, labels, probabilities, values, maps[0], maps[1], self.version, self.metric.id,
-                          recipe_of(self.encoder), len(self.index), time.perf_counter() - start, state.changed, state.notes)
+                          recipe_of(self.encoder), len(self.index), time.perf_counter() - start, state.changed,
+                          state.notes + ((self.index.note,) if self.index.note else ()))
 
     def _enter(self, ids: np.ndarray) -> None:
         """Transform entries and put them into index and tables, a block at a time."""

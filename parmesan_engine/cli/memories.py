@@ -8,7 +8,7 @@ from typing import Any
 
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.cli.verbs import show_progress
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, searching
 from parmesan_engine.project.branching import branch as make_branch
 from parmesan_engine.project.branching import tag as label
 from parmesan_engine.project.consolidating import Proposal, propose
@@ -17,6 +17,7 @@ from parmesan_engine.project.merging import merge as run_merge
 from parmesan_engine.project.sources import contradictions
 from parmesan_engine.project.sources import sources as list_sources
 from parmesan_engine.project.sources import switch as run_switch
+from parmesan_engine.search import INDEXES
 
 
 def options(verb: Callable[..., argparse.ArgumentParser]) -> None:
@@ -38,6 +39,11 @@ def options(verb: Callable[..., argparse.ArgumentParser]) -> None:
     budget.add_argument("--entries", type=positive, metavar="N", help="examples to keep at most")
     budget.add_argument("--bytes", type=positive, metavar="B", help="bytes that the search index may take")
     command.add_argument("--dry-run", action="store_true", help="measure only, change nothing")
+    command = verb("search", search, "show or choose how the memory is searched, and what was measured of it")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--index", choices=INDEXES.names(), default="", help="default: as it is")
+    how.add_argument("--budget", type=float, metavar="MB", help="that the search index may take: chosen by it and by size")
+    command.add_argument("--recall", type=float, metavar="R", help="share of the nearest examples that approximate search is to find")
 
 
 def tag(options: argparse.Namespace) -> dict[str, Any]:
@@ -85,6 +91,15 @@ def consolidate(options: argparse.Namespace) -> dict[str, Any]:
         return {"version": project.version, "before": proposal.version, "dry_run": options.dry_run, "entries_removed": len(proposal.ids),
                 **_sizes(proposal), "files_bytes": project.memory.bytes, "left_out": proposal.left_out, "probes": proposal.probes,
                 **_scores(proposal)}
+
+
+def search(options: argparse.Namespace) -> dict[str, Any]:
+    """Show how the memory is searched; choose it where something is given. An approximate index is made, to measure it."""
+    with Project.open(options.project, device=options.device) as project:
+        if options.index or options.recall is not None or options.budget is not None:
+            searching.choose(project, options.index, recall=options.recall, budget=options.budget and options.budget * 1e6)
+        searching.build(project)
+        return {"version": project.version, **searching.state(project)}
 
 
 def _sizes(proposal: Proposal) -> dict[str, Any]:

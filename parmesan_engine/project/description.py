@@ -7,6 +7,7 @@ from typing import Any
 
 from parmesan_engine.errors import FormatError, VersionError
 from parmesan_engine.io.files import write_beside
+from parmesan_engine.search import INDEXES
 from parmesan_engine.types import TaskSpec
 
 FORMAT = 1
@@ -26,6 +27,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             raise VersionError(f"a project of format {FORMAT} or older", f"format {number}", "update PARMESAN Studio")
         task_of(description)
         recipe, _, _ = description["encoder"], description["name"], float(description["novelty"])
+        INDEXES.get(description.get("search", {"name": "exact"})["name"])
         if not isinstance(recipe["name"], str) or not isinstance(recipe["keywords"], dict):
             raise TypeError("an encoder without a name")
     except FileNotFoundError as error:

@@ -9,6 +9,7 @@ stroke changes only what is near it, painting over examples included.
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,9 @@ class Fit:
 class Live:
     """Follows one memory. Not thread-safe: the project locks around it."""
 
-    def __init__(self, memory: Memory, features: FeatureCache, spatial_dims: int, device: str) -> None:
+    def __init__(self, memory: Memory, features: FeatureCache, spatial_dims: int, device: str, index: dict[str, Any]) -> None:
         self.encoder, self.memory, self.features = features.encoder, memory, features
-        self.sample_channels, self.device = features.channels, device
+        self.sample_channels, self.device, self.index = features.channels, device, index
         self.groups = self.encoder.groups_of(features.channels, spatial_dims)
         self._predictor: Predictor | None = None
         self._fit: Fit | None = None
@@ -158,6 +159,21 @@ class Live:
         """Whether the memory has grown so much since the fit that a new one would be worth its time."""
         return self._predictor is not None and len(self.memory) > REFIT_GROWTH * len(self._fit.ids)
 
+    @property
+    def index_due(self) -> bool:
+        """Whether an approximate index would be worth making anew."""
+        return self._predictor is not None and self._predictor.index_due
+
+    def uses(self, predictor: Predictor) -> bool:
+        """Whether a predictor is the one in use."""
+        return self._predictor is predictor
+
+    def search_by(self, index: dict[str, Any]) -> None:
+        """Search by another index, given by its recipe, from now on."""
+        self.index, self._old = index, None
+        if self._predictor is not None:
+            self._use(self._fit)
+
     def adopt(self, fit: Fit) -> None:
         """Start again with a metric that was fitted elsewhere or before."""
         self._use(fit)
@@ -214,4 +230,4 @@ class Live:
             self._fits.popitem(last=False)
 
     def _new(self, memory: Reader, metric: Metric) -> Predictor:
-        return Predictor(self.encoder, memory, metric, task=self.memory.task, device=self.device)
+        return Predictor(self.encoder, memory, metric, task=self.memory.task, device=self.device, index=self.index)

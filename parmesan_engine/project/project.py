@@ -20,6 +20,7 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, St
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
 from parmesan_engine.memory import Memory, VersionRecord
+from parmesan_engine.predictor import EXACT
 from parmesan_engine.project import classes, forgetting, importing, painting
 from parmesan_engine.project.class_view import class_view
 from parmesan_engine.project.description import new_description, read_description, task_of, update_description, write_description
@@ -208,7 +209,7 @@ class Project:
             memory = self._require_memory()
             view, live = memory.checkout(version or memory.version), self.live
             metric = live.predictor().metric if len(memory) else None
-        return Snapshot(view, metric or fit_metric(view, live.groups, view.task), self.features)
+        return Snapshot(view, metric or fit_metric(view, live.groups, view.task), self.features, live.index)
 
     def predict_sample(self, sample: Sample, progress: Progress = None) -> Prediction:
         """Return the prediction of a sample without storing it. Raises EmptyMemoryError, ShapeError."""
@@ -321,9 +322,9 @@ class Project:
             return self.metric_state()
 
     def refit_when_due(self) -> bool:
-        """Fit the metric anew beside the work when the memory has outgrown it; return whether a fit is due or under way.
+        """Fit the metric anew beside the work when the memory has outgrown it, then an approximate index; return whether that goes on.
 
-        The fit reads one version and takes no lock: strokes go on meanwhile, and it is adopted when it is done.
+        The work reads one version and takes no lock: strokes go on meanwhile, and it is adopted when it is done.
         """
         with self.lock:
             return self.live is not None and self._upkeep.start(self.live)
@@ -375,4 +376,5 @@ class Project:
         self.memory = Memory.open(self.path / "memory")
         kind = self._description["sample"]
         self.features = FeatureCache(self.path / "cache", self.encoder, self.store, kind["channels"])
-        self.live = Live(self.memory, self.features, kind["dims"], self.device)
+        self.live = Live(self.memory, self.features, kind["dims"], self.device,
+                         self._description.get("search", EXACT))

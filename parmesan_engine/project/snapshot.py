@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
-from parmesan_engine.predictor import Predictor, SampleState
+from parmesan_engine.predictor import EXACT, Predictor, SampleState
 from parmesan_engine.project.features import FeatureCache
 from parmesan_engine.project.holding import hold, visit
 from parmesan_engine.resample import Box
@@ -18,15 +19,17 @@ HELD_STATES = 2  # samples kept ready: one is looked at, one is compared
 class Snapshot:
     """Predicts the samples of a project from one version of its memory under one metric. For one thread.
 
-    Predictions equal those of the project at that version. Raises EmptyMemoryError from a version without examples,
-    VersionError once examples of the project have been unlearned: what it still holds of them must not be seen any more.
+    Predictions equal those of the project at that version, exact search provided: an approximate index is not made for it.
+    Raises EmptyMemoryError from a version without examples, VersionError once examples of the project have been unlearned: what
+    it still holds of them must not be seen any more.
     """
 
-    def __init__(self, view: Reader, metric: Metric, features: FeatureCache) -> None:
+    def __init__(self, view: Reader, metric: Metric, features: FeatureCache, index: dict[str, Any] = EXACT) -> None:
         if len(view) == 0:
             raise EmptyMemoryError("a version with examples", f"{view.version[:8]}, which has none", "label a few pixels first")
         self.features = features
-        self.predictor = Predictor(features.encoder, view, metric, task=view.task, device=features.encoder.device)
+        self.predictor = Predictor(features.encoder, view, metric, task=view.task, device=features.encoder.device,
+                                   index=index)
 
     @property
     def version(self) -> str:

@@ -1,45 +1,59 @@
-"""Fits the metric anew beside the work when the memory has outgrown it: reads one version, takes no lock, hands over when done."""
+"""Work beside the work: a new metric when the memory has outgrown it, then a new approximate index when that is worth it.
+
+Each reads one state, takes no lock meanwhile, and hands over when it is done.
+"""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from parmesan_engine.errors import VersionError
 from parmesan_engine.memory.reading import Reader
+from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.project.live import Fit, Live
 
 
 class Upkeep:
-    """The background fit of one project. Its methods are called under the project's lock, except `join`."""
+    """The background work of one project, one thing at a time. Its methods are called under the project's lock, except `join`."""
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._fitter: threading.Thread | None = None
+        self._worker: threading.Thread | None = None
         self._tried = ""  # the version of the last such fit: each is tried once
 
     def join(self) -> None:
-        """Wait for a fit under way; without the lock, which it takes to hand over."""
-        if self._fitter is not None:
-            self._fitter.join()
+        """Wait for work under way; without the lock, which it takes to hand over."""
+        if self._worker is not None:
+            self._worker.join()
 
     def due(self, live: Live) -> bool:
-        """Whether a fit is under way, or worth its time at a version where none was tried."""
-        return self._fitting or (live.due and self._tried != live.memory.version)
+        """Whether something is under way, or worth its time: a fit at a version where none was tried, or an index."""
+        return self._working or self._fit_due(live) or live.index_due
 
     def start(self, live: Live) -> bool:
-        """Start a fit if one is due; return whether one is under way."""
+        """Start what is due; return whether something is under way."""
         if not self.due(live):
             return False
-        if not self._fitting:
-            self._tried = live.memory.version
-            self._fitter = threading.Thread(target=self._fit, args=(live, live.memory.checkout(self._tried)), daemon=True)
-            self._fitter.start()
+        if not self._working:
+            if self._fit_due(live):
+                self._tried = live.memory.version
+                work = self._fit, (live, live.memory.checkout(self._tried))
+            else:
+                predictor = live.predictor()
+                work = self._index, (live, predictor, predictor.index_maker())
+            self._worker = threading.Thread(target=work[0], args=work[1], daemon=True)
+            self._worker.start()
         return True
 
     @property
-    def _fitting(self) -> bool:
-        return self._fitter is not None and self._fitter.is_alive()
+    def _working(self) -> bool:
+        return self._worker is not None and self._worker.is_alive()
+
+    def _fit_due(self, live: Live) -> bool:
+        return live.due and self._tried != live.memory.version
 
     def _fit(self, live: Live, view: Reader) -> None:
         try:
@@ -49,3 +63,9 @@ class Upkeep:
         with self._lock:
             if np.isin(fit.ids, live.memory.ids).all():  # else something was taken back meanwhile
                 live.adopt(fit)
+
+    def _index(self, live: Live, predictor: Predictor, make: Callable[[], Any]) -> None:
+        index = make()
+        with self._lock:
+            if live.uses(predictor):  # else the metric, and with it all keys, changed meanwhile
+                predictor.adopt(index)

@@ -71,6 +71,14 @@ class ApproximateIndex:
         return self.tuning.recall if self.tuning else 1.0
 
     @property
+    def note(self) -> str:
+        """What a prediction says of this search; empty while it is exact."""
+        if self.exact:
+            return ""
+        how = "on samples that were left out" if self.tuning.apart else "on the examples themselves"
+        return f"approximate search: it finds {self.recall:.1%} of the nearest examples, as measured {how}"
+
+    @property
     def ids(self) -> torch.Tensor:
         """The (N,) ids, in no particular order."""
         return self._fresh.ids if self._cells is None else torch.cat([self._fresh.ids, self._cells.ids()])

@@ -31,7 +31,7 @@ class ExactIndex(Rows):
     [[9, 7]]
     """
 
-    exact = True
+    exact, note = True, ""  # note: what a prediction says of the search where it is not exact
     takes_coarse = False  # whether entries and queries may come with the keys of their coarse nodes
 
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:

@@ -37,6 +37,7 @@ class HierarchicalIndex(ExactIndex):
     """
 
     exact, takes_coarse = False, True
+    note = "hierarchical search: only examples below the most similar coarse nodes are compared"
 
     def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None,
                  k_coarse: int = 16) -> None:

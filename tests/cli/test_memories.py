@@ -3,6 +3,7 @@
 import pytest
 
 from parmesan_engine.project import Project
+from parmesan_engine.search import ApproximateIndex
 from tests.cli.runner import good, refused
 from tests.helpers import make_dataset
 
@@ -71,6 +72,20 @@ def test_consolidate_measures_first_and_keeps_to_the_budget(labs, capsys):
     assert "one of each class" in refused(capsys, "consolidate", one, "--entries", 2)
     assert "--entries" in refused(capsys, "consolidate", one) and "not allowed" in refused(capsys, "consolidate", one, "--entries", 9,
                                                                                         "--bytes", 9)
+
+
+def test_search_is_shown_chosen_and_measured(labs, capsys, monkeypatch):
+    one, _ = labs
+    said = good(capsys, "search", one)
+    assert said["index"] == "exact" and said["exact"] and said["recall"] is None and said["bytes_per_entry"] > 0
+    monkeypatch.setitem(ApproximateIndex.__init__.__kwdefaults__, "exact_below", 10)
+    said = good(capsys, "search", one, "--index", "approximate", "--recall", 0.9)
+    assert said["keywords"] == {"least_recall": 0.9} and said["recall"] >= 0.9 and not said["exact"] and not said["due"]
+    assert good(capsys, "search", one, "--recall", 0.95)["keywords"] == {"least_recall": 0.95}
+    assert good(capsys, "search", one, "--budget", 10)["index"] == "exact", "few examples, much room"
+    assert "MiB" in refused(capsys, "search", one, "--budget", 0.0001)
+    assert "least_recall" in refused(capsys, "search", one, "--index", "exact", "--recall", 0.9)
+    assert "not allowed" in refused(capsys, "search", one, "--index", "exact", "--budget", 9)
 
 
 def test_half_precision_is_said_in_history_and_verify(tmp_path, capsys):

@@ -6,9 +6,10 @@ import pytest
 from pages import _explorer, _figures, _ledger, _sources, _state
 from parmesan_engine import render
 from parmesan_engine.gestures import Stroke
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, searching
 from parmesan_engine.project.mapping import map_entries
 from parmesan_engine.project.sources import switch
+from parmesan_engine.search import ApproximateIndex
 from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 
@@ -273,3 +274,19 @@ def test_a_measurement_of_another_version_cannot_be_carried_out(memory_page, pic
     memory_page.run()
     assert "Measure again" in " ".join(caption.value for caption in memory_page.caption)
     assert not [button for button in memory_page.button if button.label.startswith("Keep these")]
+
+
+def test_how_to_search_is_chosen_and_what_was_measured_is_said(memory_page, picture, monkeypatch):
+    name, project, _ = picture
+    monkeypatch.setitem(ApproximateIndex.__init__.__kwdefaults__, "exact_below", 10)
+    captions = lambda: " ".join(caption.value for caption in memory_page.caption)  # noqa: E731
+    section(memory_page, "Size")
+    assert "Finds every nearest example" in captions()
+    memory_page.button_group(key=f"search-{name}").set_value("approximate").run()
+    assert searching.state(project)["index"] == "exact", "nothing happens before it is asked for"
+    press(memory_page, "Use it")
+    assert not memory_page.exception and searching.state(project)["index"] == "approximate"
+    assert "while you paint" in captions()
+    searching.build(project)
+    memory_page.run()
+    assert f"Finds {searching.state(project)['recall']:.1%} of the nearest examples" in captions() and "bytes per example" in captions()

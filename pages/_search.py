@@ -1,0 +1,39 @@
+"""How the memory is searched: exactly, or faster with a measured share of the nearest examples."""
+
+import streamlit as st
+
+from pages import _state
+from pages._desk import Desk
+from parmesan_engine.project import Project
+from parmesan_engine.project.searching import state
+from parmesan_engine.search.tuning import EXACT_BELOW
+
+_KINDS = {"exact": "Exact", "approximate": "Approximate"}
+
+
+def searching(desk: Desk, project: Project) -> None:
+    """Draw the choice, and what was measured of the index in use."""
+    now = state(project)
+    kinds = list(_KINDS) if now["index"] in _KINDS else [now["index"], *_KINDS]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control("Search", kinds, default=now["index"], format_func=lambda name: _KINDS.get(name, name.capitalize()),
+                                    required=True, key=f"search-{desk.project}",
+                                    help="Approximate is faster in a large memory, and keeps each example in about half the room")
+        if kind != now["index"]:
+            st.button("Use it", icon=":material/check:", on_click=_state.ask, args=("search", desk.project, kind))
+    st.caption(_words(now))
+
+
+def _words(now: dict) -> str:
+    """Return what is in use, in plain words."""
+    if now["bytes_per_entry"] is None:
+        return "There is nothing to search yet."
+    size = f"{now['bytes_per_entry']:,.0f} bytes per example in the search index."
+    if now["recall"] is not None:
+        agree = "" if now["agreement"] is None else f", and the same class for {now['agreement']:.1%} of places"
+        return f"Finds {now['recall']:.1%} of the nearest examples{agree}: measured on {'examples' if not now['apart'] else 'samples'} " \
+               f"that were left out. {size}"
+    if now["index"] == "approximate":
+        wait = "It is made while you paint on the Annotate page." if now["due"] else f"It begins at {EXACT_BELOW:,} examples."
+        return f"Every nearest example is still found. {wait} {size}"
+    return f"Finds every nearest example. {size}" if now["exact"] else f"{now['note'].capitalize()}. {size}"

@@ -1,0 +1,69 @@
+"""How a project searches its memory: exactly, until the person chooses otherwise; kept in its description.
+
+An approximate index is made beside the work (`Upkeep`), on the machine that uses it; until it is made, the search is exact.
+"""
+
+from typing import Any
+
+from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.predictor import EXACT
+from parmesan_engine.project.description import update_description
+from parmesan_engine.search import INDEXES
+from parmesan_engine.search.tuning import choose as choose_for
+
+
+def choose(project, name: str = "", *, recall: float | None = None, budget: float | None = None) -> dict[str, Any]:
+    """Change how a project searches, and return its `state`. Held samples are searched again when they are looked at.
+
+    name: of an index; empty: chosen by size, recall and budget, or as it is when it is approximate and no budget is given.
+    recall: share of the nearest examples that an approximate index is to find; budget: bytes for the index. Raises
+    UnknownNameError, LimitError, EmptyMemoryError (to choose by size).
+    """
+    with project.lock:
+        wish = {} if recall is None else {"least_recall": recall}
+        if not name and budget is None and _chosen(project)["name"] == "approximate":
+            name = "approximate"
+        if name:
+            recipe = {"name": name, "keywords": wish}
+        elif not len(project):
+            raise EmptyMemoryError("a project with examples, to choose by their number", "none", "name an index, or label first")
+        else:
+            channels = project.live.predictor().metric.key_dim
+            recipe = choose_for(len(project), channels, budget=budget, **({} if recall is None else {"recall": recall}))
+        INDEXES.build({"name": recipe["name"], "keywords": {"channels": 1, **recipe["keywords"]}})  # raises where it will not do
+        project._description = update_description(project.path, search=recipe)
+        if project.live:
+            project.live.search_by(recipe)
+        return state(project)
+
+
+def build(project) -> None:
+    """Make an approximate index now, where one is chosen and worth it, and wait for it."""
+    with project.lock:
+        if len(project):
+            predictor = project.live.predictor()
+            if predictor.index_due:
+                predictor.adopt(predictor.index_maker()())
+
+
+def state(project) -> dict[str, Any]:
+    """Return {index, keywords, entries, exact, recall, agreement, apart, bytes_per_entry, note, due}: what is chosen, in use and measured.
+
+    recall, agreement: measured of an approximate index in use, None else; apart: whether on samples that were left out.
+    """
+    with project.lock:
+        recipe = _chosen(project)
+        shown = {"index": recipe["name"], "keywords": recipe.get("keywords", {}), "entries": len(project)}
+        none = {"recall": None, "agreement": None, "apart": None}
+        if not len(project):
+            return {**shown, "exact": True, **none, "bytes_per_entry": None, "note": "", "due": False}
+        predictor = project.live.predictor()
+        index = predictor.index
+        tuning = getattr(index, "tuning", None)
+        measured = {name: getattr(tuning, name) for name in none} if tuning else none
+        return {**shown, "exact": index.exact, **measured, "bytes_per_entry": index.bytes_per_entry, "note": index.note,
+                "due": predictor.index_due}
+
+
+def _chosen(project) -> dict[str, Any]:
+    return project._description.get("search", EXACT)
