@@ -1,16 +1,18 @@
 """Real keys to search: features of pictures, by an encoder of the project or learned without labels, as unit keys of any width.
 
-Queries come from pictures that are not in the memory. Entries are whole pictures, every node in turn, as `learn` and long
-strokes leave them: near-copies beside each other, which is what makes search on real features hard. Everything follows from the seed.
+Entries are whole pictures, every node in turn: near-copies beside each other, which is what makes search on real features hard.
+Queries come from pictures that are not in the memory, in small squares: neighbours ask together, as they do for a whole picture.
+Everything follows from the seed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from parmesan_engine.bench import dictionary
+from parmesan_engine.bench.dictionary import grid_of
 from parmesan_engine.bench.pictures import Load, Pictures, photographs
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError
@@ -23,16 +25,28 @@ STRIDE = dictionary.STRIDE
 SPREAD = 2  # nodes between those that are joined where one node has too few features
 FIT_PICTURES, FIT_NODES = 16, 375  # of these every metric is fitted
 QUERY_PICTURES = 16
+SQUARE, COARSE = 8, 16  # nodes along each axis: of queries that stand together, of a coarse node (as the encoders pool)
+LARGEST = 1024  # pixels along each axis of a picture: bounds what is held
 BLOCK = 16_384  # nodes whose joined features are held at a time
 Rows = Callable[[int, torch.Tensor], torch.Tensor]  # (width, nodes) -> their features
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Entries or queries: (n, D) float32 unit rows for each width D, and (n,) int64 classes."""
+    """Entries or queries.
+
+    keys: (n, D) float32 unit rows for each width D; labels: (n,) int64 classes; coarse: (m, D) unit rows of coarse nodes for each
+    width, none where they were not asked for; parents: (n,) rows of `coarse`.
+    """
 
     keys: dict[int, torch.Tensor]
     labels: torch.Tensor
+    coarse: dict[int, torch.Tensor]
+    parents: torch.Tensor
+
+    def coarse_keys(self, width: int, rows: slice = slice(None)) -> torch.Tensor:
+        """Return the (n, D) key of the coarse node of each row."""
+        return self.coarse[width][self.parents[rows]]
 
 
 class Maker:
@@ -47,41 +61,51 @@ class Maker:
         self.metrics, self.how = {}, {}
         self._fit()
 
-    def entries(self, count: int, widths: tuple[int, ...]) -> Keys:
+    def entries(self, count: int, widths: tuple[int, ...], *, coarse: bool = True) -> Keys:
         """Return the first `count` labelled nodes of the training pictures, or all when there are fewer. Raises EmptyMemoryError."""
-        return self._collect(self.pictures.train, count, widths, None)
+        return self._collect(self.pictures.train, count, widths, None, coarse)
 
     def queries(self, count: int) -> Keys:
-        """Return so many labelled nodes, spread at random over some test pictures; fewer when they have fewer. Raises EmptyMemoryError."""
-        return self._collect(self.pictures.test, count, self.widths, -(-count // max(min(QUERY_PICTURES, len(self.pictures.test)), 1)))
+        """Return so many labelled nodes of some test pictures, in random squares; fewer when they have fewer. Raises EmptyMemoryError."""
+        most = -(-count // max(min(QUERY_PICTURES, len(self.pictures.test)), 1))
+        return self._collect(self.pictures.test, count, self.widths, most, True)
 
-    def _collect(self, loads: tuple[Load, ...], count: int, widths: tuple[int, ...], most: int | None) -> Keys:
-        """most: nodes of each picture at most, chosen at random; all in their order when None."""
+    def _collect(self, loads: tuple[Load, ...], count: int, widths: tuple[int, ...], most: int | None, coarse: bool) -> Keys:
+        """most: nodes of each picture at most, in random squares; all in their order when None."""
         random = np.random.default_rng(self.seed)
         keys = {width: torch.empty(count, width) for width in widths}
-        labels, filled = torch.empty(count, dtype=torch.int64), 0
+        labels, parents, filled, pooled = torch.empty(count, dtype=torch.int64), torch.empty(count, dtype=torch.int64), 0, 0
+        above: dict[int, list[torch.Tensor]] = {width: [] for width in widths if coarse}
         for load in loads:
             sample, classes = _labelled(load)
             nodes = np.flatnonzero(classes >= 0)
-            nodes = nodes if most is None else np.sort(random.permutation(nodes)[:most])
-            nodes = nodes[: count - filled]
+            nodes = (nodes if most is None else _squares(nodes, grid_of(sample)[1], most, random))[: count - filled]
             place = slice(filled, filled + len(nodes))
             labels[place] = torch.from_numpy(classes[nodes].astype(np.int64))
-            self._write(sample, torch.from_numpy(nodes), {width: rows[place] for width, rows in keys.items()})
-            filled += len(nodes)
+            rows, owners, members = self._features.of(sample), *_parents(grid_of(sample), torch.from_numpy(nodes))
+            for width in widths:  # one after the other: features of one width are held at a time
+                self._write(rows, torch.from_numpy(nodes), width, keys[width][place])
+                if coarse:
+                    above[width].append(self._pooled(rows, members, width))
+            parents[place] = owners + pooled
+            filled, pooled = filled + len(nodes), pooled + len(members)
             if filled == count:
                 break
         if filled == 0:
             raise EmptyMemoryError("pictures with labelled pixels", f"none in {len(loads)} pictures", "give other DATA, or leave it out")
-        return Keys({width: rows[:filled] for width, rows in keys.items()}, labels[:filled])
+        return Keys({width: rows[:filled] for width, rows in keys.items()}, labels[:filled],
+                    {width: torch.cat(parts) for width, parts in above.items()}, parents[:filled])
 
-    def _write(self, sample: Sample, nodes: torch.Tensor, out: dict[int, torch.Tensor]) -> None:
+    def _write(self, rows: Rows, nodes: torch.Tensor, width: int, out: torch.Tensor) -> None:
         """Write the keys of some nodes of a picture, block by block."""
-        rows = self._features.of(sample)
-        for width, keys in out.items():
-            for start in range(0, len(nodes), BLOCK):
-                part = slice(start, start + BLOCK)
-                keys[part] = self.metrics[width].transform(rows(width, nodes[part]))
+        for start in range(0, len(nodes), BLOCK):
+            part = slice(start, start + BLOCK)
+            out[part] = self.metrics[width].transform(rows(width, nodes[part]))
+
+    def _pooled(self, rows: Rows, members: list[torch.Tensor], width: int) -> torch.Tensor:
+        """Return the (m, D) keys of coarse nodes with the given nodes: of the mean of their features."""
+        means = [rows(width, nodes).mean(0) for nodes in members]
+        return self.metrics[width].transform(torch.stack(means)) if means else torch.empty(0, width)
 
     def _fit(self) -> None:
         """Fit one metric per width: as a project does where that gives this width, else by principal components."""
@@ -136,7 +160,7 @@ class _Learned:
         self.dictionaries = dictionary.learn(samples, widths, seed=seed)
 
     def of(self, sample: Sample) -> Rows:
-        patches, grid = dictionary.patches(sample), dictionary.grid_of(sample)
+        patches, grid = dictionary.patches(sample), grid_of(sample)
         made: dict[int, torch.Tensor] = {}  # the widths are asked for one after the other: only the last is kept
 
         def rows(width: int, nodes: torch.Tensor) -> torch.Tensor:
@@ -162,9 +186,30 @@ def principal(rows: np.ndarray, outputs: int) -> Metric:
 
 
 def _labelled(load: Load) -> tuple[Sample, np.ndarray]:
-    """Return a picture and the (nodes,) classes of its nodes, -1 where unlabelled."""
+    """Return a picture, at most LARGEST pixels of it along each axis, and the (nodes,) classes of its nodes, -1 where unlabelled."""
     sample, labels = load()
+    sample, labels = replace(sample, array=sample.array[:, :LARGEST, :LARGEST]), labels[:LARGEST, :LARGEST]
     return sample, labels[::STRIDE, ::STRIDE].ravel()
+
+
+def _parents(grid: tuple[int, int], nodes: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return the (n,) number of the coarse node of each node, counted from 0 among those that there are, and all nodes of each."""
+    columns = grid[1]
+    used, parents = torch.unique(nodes // columns // COARSE * columns + nodes % columns // COARSE, return_inverse=True)
+    members = []
+    for corner in used.tolist():
+        starts = [COARSE * place for place in divmod(corner, columns)]
+        y, x = (torch.arange(start, min(start + COARSE, end)) for start, end in zip(starts, grid, strict=True))
+        members.append((y[:, None] * columns + x).flatten())
+    return parents, members
+
+
+def _squares(nodes: np.ndarray, columns: int, most: int, random: np.random.Generator) -> np.ndarray:
+    """Return so many of the nodes of a grid with `columns`, one random square of it after the other."""
+    square = nodes // columns // SQUARE * columns + nodes % columns // SQUARE
+    _, owners = np.unique(square, return_inverse=True)
+    rank = random.permutation(owners.max() + 1) if len(owners) else owners
+    return nodes[np.argsort(rank[owners], kind="stable")[:most]]
 
 
 def _joined(level: FeatureLevel, reach: int, nodes: torch.Tensor) -> torch.Tensor:

@@ -84,7 +84,7 @@ def run(quick: bool, *, data: Sequence[Path] = (), features: Sequence[str] = ("f
                     result["cases"] += _measure(maker, _thinned(entries, width, size), queries, plan, neighbours)
         del entries
         if name == features[0] and plan.eight_bit and _fits(result, plan.eight_bit, EIGHT_BIT_WIDTH):
-            entries = maker.entries(plan.eight_bit, (EIGHT_BIT_WIDTH,))
+            entries = maker.entries(plan.eight_bit, (EIGHT_BIT_WIDTH,), coarse=False)
             result["cases"] += _measure(maker, entries, queries, plan, neighbours[:1], (EIGHT_BIT,))
             del entries
     result["growth"] = growth(result["cases"])
@@ -111,10 +111,11 @@ def _measure(maker: Maker, entries: Keys, queries: Keys, plan: Plan, neighbours:
         common = {"features": maker.name, "n": len(keys), "d": width, "q": len(asked), **product(files, keys, asked)}
         rivals = {k: {"faiss_flat_ms": files.faiss(k)["ms"], "faiss_best_ms": faiss_best_ms(keys, asked, k)} for k in neighbours}
     for name, keywords in recipes:
-        index, seconds = _built(name, keywords, keys, entries.labels)
+        index, seconds = _built(name, keywords, entries, width)
+        given = {"coarse": queries.coarse_keys(width, slice(len(asked)))} if index.takes_coarse else {}
         for k in neighbours:
-            ours_ms = best_ms(lambda i=index, k=k: i.search(asked, k))
-            found = index.search(asked, k)
+            ours_ms = best_ms(lambda i=index, k=k, given=given: i.search(asked, k, **given))
+            found = index.search(asked, k, **given)
             case = {**common, **rivals[k], "k": k, "index": name, "variant": ", ".join(f"{key} {value}" for key, value in keywords.items()),
                     "ours_ms": ours_ms, **_against(ours_ms, common["gemm_ms"], **rivals[k]), "bytes_per_entry": index.bytes_per_entry,
                     "build_s": seconds, "exact": index.exact, **_agreement(found, right[k], entries.labels, maker.metrics[width])}
@@ -126,14 +127,15 @@ def _measure(maker: Maker, entries: Keys, queries: Keys, plan: Plan, neighbours:
     return cases
 
 
-def _built(name: str, keywords: dict[str, Any], keys: torch.Tensor, labels: torch.Tensor) -> tuple[Any, float]:
+def _built(name: str, keywords: dict[str, Any], entries: Keys, width: int) -> tuple[Any, float]:
     """Return an index of all keys, whose ids and ties are their rows, tuned if it can be; and the seconds that it took."""
+    keys, classes = entries.keys[width], torch.eye(int(entries.labels.max()) + 1)
     start = time.perf_counter()
-    index = INDEXES.build({"name": name, "keywords": {"channels": keys.shape[1], **keywords}})
-    index.add(torch.arange(len(keys)), keys, torch.arange(len(keys)))
+    index = INDEXES.build({"name": name, "keywords": {"channels": width, **keywords}})
+    given = {"coarse": entries.coarse_keys(width)} if index.takes_coarse else {}
+    index.add(torch.arange(len(keys)), keys, torch.arange(len(keys)), **given)
     if getattr(index, "stale", False):  # adding is quick: cells are made beside the work, here at once
-        index = index.rebuilt(labels=lambda ids: torch.eye(int(labels.max()) + 1)[labels[ids]],
-                              groups=lambda ids: ids * RUNS // len(keys))
+        index = index.rebuilt(labels=lambda ids: classes[entries.labels[ids]])
     return index, time.perf_counter() - start
 
 
@@ -166,8 +168,8 @@ def _verified(index: Any, truth: Truth, queries: torch.Tensor, keys: torch.Tenso
 
 def _thinned(entries: Keys, width: int, size: int) -> Keys:
     """Return so many of the entries, evenly spread over the pictures, at one width."""
-    rows = torch.arange(size) * (len(entries.labels) // size)
-    return Keys({width: entries.keys[width] if size == len(entries.labels) else entries.keys[width][rows]}, entries.labels[rows])
+    rows = slice(0, len(entries.labels) // size * size, len(entries.labels) // size)
+    return Keys({width: entries.keys[width][rows].contiguous()}, entries.labels[rows], entries.coarse, entries.parents[rows])
 
 
 def _fits(result: dict[str, Any], size: int, width: int, entries: int | None = None) -> bool:

@@ -50,6 +50,21 @@ def test_pictures_without_labels_are_refused(pictures):
         maker.queries(5)
 
 
+def test_coarse_keys_are_those_of_the_encoder_s_coarsest_level():
+    def load():
+        return sample(2, 3, channels=3, shape=(70, 90)), np.zeros((70, 90), np.int16)
+
+    maker = Maker("filter_bank", features.Pictures(("one",), (load,), (load,), 2), (64,))
+    pyramid = features.ENCODERS.build({"name": "filter_bank"}).encode(load()[0], stride=2)
+    expected = maker.metrics[64].transform(pyramid.levels[-1].keys)[torch.from_numpy(pyramid.parents(-1))]
+    assert torch.allclose(maker.entries(35 * 45, (64,)).coarse_keys(64), expected, atol=1e-5)
+
+
+def test_queries_stand_together_in_squares():
+    nodes = features._squares(np.arange(40 * 40), 40, 128, np.random.default_rng(0))
+    assert len(np.unique(nodes)) == 128 and len(np.unique(nodes // 40 // 8 * 40 + nodes % 40 // 8)) == 2
+
+
 def test_joined_features_are_those_of_the_nodes_around(pictures):
     level = features.ENCODERS.build({"name": "tiny"}).encode(sample(2, channels=3, shape=(40, 40)), stride=2).levels[0]
     grid = level.keys.view(*level.grid, -1)
