@@ -3,6 +3,7 @@
 import numpy as np
 
 from parmesan_engine.memory.entries import Entries
+from parmesan_engine.memory.history import done_again
 from parmesan_engine.memory.manifest import Manifest
 from parmesan_engine.memory.records import VersionRecord
 
@@ -20,7 +21,7 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
     going[ids] = True
     whole = {name for name in named if name and not (_of(entries, name) & stored & ~going).any()}
     by_seq = {record.seq: record for record in records}
-    origins = {record.seq: _origin(record, by_seq) for record in records}
+    origins = {record.seq: done_again(record, by_seq) for record in records}
     gestures = {seq: origin.seq for seq, origin in origins.items() if origin.gesture in whole}
     if not gestures:
         return np.empty(0, np.int64)
@@ -67,11 +68,3 @@ def _of(entries: Entries, gesture: str) -> np.ndarray:
     """Return the (rows,) mask of the entries of a gesture."""
     table = entries.chunk_table
     return np.repeat(table["gesture"] == entries.codes.get(gesture, -1), table["count"])
-
-
-def _origin(record: VersionRecord, by_seq: dict[int, VersionRecord]) -> VersionRecord:
-    """Return the version that a redo does again; for an undo, none that has a gesture."""
-    turns = 0
-    while record.undoes is not None:
-        record, turns = by_seq[record.undoes], turns + 1
-    return record if turns % 2 == 0 else VersionRecord("", -1, 0.0, "", "", 0, 0, 0, "", None, "")

@@ -76,6 +76,14 @@ def undone(records: list[VersionRecord]) -> set[int]:
     return found
 
 
+def done_again(record: VersionRecord, by_seq: dict[int, VersionRecord]) -> VersionRecord:
+    """Return the version that a redo does again, another verb's own, and for an undo one that has no gesture and did nothing."""
+    turns = 0
+    while record.undoes is not None:
+        record, turns = by_seq[record.undoes], turns + 1
+    return record if turns % 2 == 0 else VersionRecord("", -1, 0.0, "undo", "", 0, 0, 0, "", None, "")
+
+
 def checked_tag(text: str) -> str:
     """Return a label of a version on one line. Raises FormatError when it is too long."""
     text = " ".join(str(text).split())

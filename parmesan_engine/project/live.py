@@ -16,6 +16,7 @@ import numpy as np
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.insight import Explanation, explain, imagine
 from parmesan_engine.memory import Memory
+from parmesan_engine.memory.history import done_again
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
@@ -202,7 +203,8 @@ class Live:
             return None
         history = self.memory.history()
         since = max(n for n, record in enumerate(history) if record.version == fit.fitted_on) + 1
-        taken_back = {record.verb for record in history[since:]} - PAINTING
+        by_seq = {record.seq: record for record in history}
+        taken_back = {done_again(record, by_seq).verb for record in history[since:]} - PAINTING
         stored = self.memory.is_stored(fit.ids)
         switched_off = stored & (self.memory.weights(fit.ids) == 0)
         return None if switched_off.any() or (taken_back and not stored.all()) else fit

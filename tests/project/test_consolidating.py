@@ -48,6 +48,8 @@ def test_it_measures_then_keeps_at_most_so_many_and_undo_takes_it_back(learned):
     assert learned.version == before and all(same(learned.predict(p.id), old) for p, old in zip(learned.samples(), pictures, strict=True))
     learned.redo()
     assert learned.version == delta.after and same(learned.predict(learned.samples()[0].id), small)
+    with Project.open(learned.path) as again:
+        assert same(again.predict(learned.samples()[0].id), small)
 
 
 def test_what_is_measured_is_what_follows(learned):
