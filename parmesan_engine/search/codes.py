@@ -37,8 +37,8 @@ def decode(codes: torch.Tensor) -> torch.Tensor:
     """Return the (n, D) float32 rows of unit length that codes stand for; float32 codes are themselves."""
     if codes.dtype == torch.float32:
         return codes
-    rows = codes.float()
-    return rows.div_(rows.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-30))
+    length = codes.double().square().sum(1, keepdim=True).sqrt().float()  # exact before the root, whatever the order of the sum
+    return codes.float().div_(length.clamp_(min=1e-30))
 
 
 def inverse_lengths(codes: torch.Tensor) -> torch.Tensor:

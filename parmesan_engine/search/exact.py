@@ -1,25 +1,32 @@
-"""Exact search by brute force: a fast scan proposes candidates, exact pair distances order them, a bound certifies them.
+"""Exact search by brute force that rarely looks twice: on a CPU the compiled kernel, else a fast scan and a certificate.
 
-CPU: Faiss' blocked scan over our own array (nothing is copied). GPU: a fused scan (`gpu`).
-Where the bound cannot tell the k-th neighbour from the first one left out, the query is settled by a second scan that
-keeps every entry within the bound, so the result is that of exact arithmetic on the pair distances, ties by content.
+With the kernel (`scan`, `sketch`), lower bounds rule out nearly all entries and exact distances order the rest. Without it,
+Faiss' blocked scan on a CPU, a fused scan on a GPU (`gpu`): candidates, ordered by exact distances; where the rounding
+bound cannot tell the k-th neighbour from the first one left out, the query is settled by a second scan that keeps every
+entry within the bound. Either way the result is that of exact arithmetic on the pair distances, ties by content.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 
 from parmesan_engine.errors import LimitError, ShapeError
+from parmesan_engine.search import kernel, scan
 from parmesan_engine.search.codes import decode
 from parmesan_engine.search.distance import load_faiss, pair_distances, score_error, scores
 from parmesan_engine.search.gpu import scan_gpu
 from parmesan_engine.search.ranking import FIRST, RankedLists, merge
 from parmesan_engine.search.rows import Rows
+from parmesan_engine.search.sketch import Axes
 from parmesan_engine.types import Neighbors
 
 QUERY_CHUNK = 16384  # queries between two progress reports
 SETTLE_ROWS, SETTLE_KEYS = 64, 65536  # tile of the second scan: 16 MiB of scores
+REARRANGE, FEW = 2, 1024  # rows are arranged anew when there are so many times (and so many) more than the last time
+MOVED = 1 << 20  # rows moved at a time, so that an index in a file is never in RAM as a whole
 
 
 class ExactIndex(Rows):
@@ -34,9 +41,26 @@ class ExactIndex(Rows):
     exact, note = True, ""  # note: what a prediction says of the search where it is not exact
     takes_coarse = False  # whether entries and queries may come with the keys of their coarse nodes
 
+    def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None) -> None:
+        super().__init__(channels=channels, device=device, key_format=key_format, folder=folder)
+        self._compiled = self.device.type == "cpu" and kernel.load() is not None
+        self._sketches: scan.Sketches | None = None
+        self._arranged = 0  # entries when the rows were last put in the order of neighbours
+
+    @property
+    def bytes_per_entry(self) -> float:
+        """Bytes of the arrays in use, sketches included, over the number of entries; nan when there is none."""
+        return super().bytes_per_entry + (self._sketches.bytes / len(self) if self._sketches and len(self) else 0)
+
+    def copy(self) -> Self:
+        """Return an index with the same entries that can change by itself."""
+        other = super().copy()
+        other._sketches, other._arranged = self._sketches and self._sketches.copy(), self._arranged
+        return other
+
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:
         """Return the k nearest entries of each of (Q, D) unit queries; rows are filled up with -1 where N < k."""
-        lists = self.ranked(queries, k, width=k + min(k, 16))
+        lists = self.ranked(queries, k, width=k if self._compiled else k + min(k, 16))
         return Neighbors(lists.distances[:, :k].contiguous(), lists.ids[:, :k].contiguous())
 
     def ranked(self, queries: torch.Tensor, k: int, *, width: int,
@@ -44,6 +68,11 @@ class ExactIndex(Rows):
         """Return ranked lists of at least `width` entries whose first k are exact (see `ranking`)."""
         check_query(self, queries, k, width)
         result = RankedLists.empty(len(queries), width, self.device)
+        if len(self) == 0 or len(queries) == 0:
+            return result
+        if self._sketches:
+            self._nearest(queries, result, progress)
+            return result
         for start in range(0, len(queries), QUERY_CHUNK):
             rows = torch.arange(start, min(start + QUERY_CHUNK, len(queries)), device=self.device)
             part = self._ranked(queries[start : start + QUERY_CHUNK], width)
@@ -55,17 +84,55 @@ class ExactIndex(Rows):
                 progress(float(rows[-1] + 1) / len(queries))
         return result
 
+    def _changed(self, slots: torch.Tensor) -> None:
+        """Keep the sketches of the rows in some slots right; arrange all rows anew when there are many more."""
+        if not self._compiled:
+            return
+        if len(self) > REARRANGE * self._arranged + FEW * bool(self._arranged):
+            self._arrange()
+        elif len(slots):
+            self._sketches.grow(len(self._codes))
+            self._sketches.put(slots, self._sketches.axes.sketch(self._codes[slots]))
+
+    def _arrange(self) -> None:
+        """Put the rows in an order in which neighbours are together, on axes fitted to them, and sketch them all."""
+        axes = Axes.fit(self.codes)
+        sketch, order = axes.sketch(self.codes), torch.arange(len(self), dtype=torch.int32)
+        self._sketches = scan.Sketches(axes, len(self._codes))
+        scan.arrange(sketch, self._sketches.block, order)
+        order = order.long()
+        for name in self._arrays:
+            old = getattr(self, name)
+            new = self._array(old.shape, old.dtype)
+            for start in range(0, len(self), MOVED):
+                new[start : min(start + MOVED, len(self))] = old[order[start : start + MOVED]]
+            setattr(self, name, new)
+        self._slots[self.ids] = torch.arange(len(self))
+        self._sketches.put(torch.arange(len(self)), sketch[order])
+        self._arranged = len(self)
+
+    def _nearest(self, queries: torch.Tensor, lists: RankedLists, progress: Callable[[float], None] | None) -> None:
+        """Fill the lists by the kernel: as long as they are, and exact to their ends."""
+        m = min(lists.width, len(self))
+        arranged = scan.Arranged(queries, self._sketches.axes)
+        distances, slots = torch.empty(len(queries), m), torch.empty((len(queries), m), dtype=torch.int64)
+        for start in range(0, len(queries), QUERY_CHUNK):
+            scan.nearest(self._sketches.keys(self.codes, self.ties), arranged.part(start, start + QUERY_CHUNK), distances, slots)
+            if progress:
+                progress(min(start + QUERY_CHUNK, len(queries)) / len(queries))
+        lists.distances[:, :m], lists.ties[:, :m], lists.ids[:, :m] = distances, self._ties[slots], self._ids[slots]
+        if m < len(self):
+            lists.floor_distance, lists.floor_tie = lists.distances[:, m - 1].clone(), lists.ties[:, m - 1].clone()
+
     def _ranked(self, queries: torch.Tensor, width: int) -> RankedLists:
-        m = min(width, self._count)
+        m = min(width, len(self))
         lists = RankedLists.empty(len(queries), width, self.device)
-        if m == 0:
-            return lists
         slots, floor = self._candidates(queries, m)
         rows = torch.arange(len(queries), device=self.device).repeat_interleave(m)
         distances = pair_distances(queries, self.codes, rows, slots.flatten())
         lists.distances[:, :m] = distances.reshape(-1, m)
         lists.ties[:, :m], lists.ids[:, :m] = self._ties[slots], self._ids[slots]
-        if m < self._count:
+        if m < len(self):
             lists.floor_distance = floor
             lists.floor_tie.fill_(FIRST)
         lists.sort()
@@ -88,14 +155,14 @@ class ExactIndex(Rows):
         for start in range(0, len(distinct), SETTLE_ROWS):
             part = slice(start, start + SETTLE_ROWS)
             found = RankedLists.empty(len(distinct[part]), lists.width, self.device)
-            for first in range(0, self._count, SETTLE_KEYS):
+            for first in range(0, len(self), SETTLE_KEYS):
                 found = merge(found, self._within(distinct[part], limit[part], first, lists.width), lists.width)
             settled.put(torch.arange(start, start + len(limit[part]), device=self.device), found)
         lists.put(rows, settled.rows(inverse))
 
     def _within(self, queries: torch.Tensor, limit: torch.Tensor, first: int, width: int) -> RankedLists:
         """Return the nearest entries of one tile of keys among those no farther than `limit`."""
-        keys = decode(self._codes[first : min(first + SETTLE_KEYS, self._count)])
+        keys = decode(self._codes[first : min(first + SETTLE_KEYS, len(self))])
         near = scores(queries, keys) >= (1 - limit - score_error(self.channels))[:, None]
         rows, columns = near.nonzero(as_tuple=True)
         distances = pair_distances(queries, keys, rows, columns)

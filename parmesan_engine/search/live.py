@@ -1,6 +1,6 @@
 """Live search: keep each query's neighbours and, when the memory changes, search only what changed.
 
-Added entries are compared with all queries (one small matrix product) and merged into the few lists they reach; removed
+Added entries are compared with all queries (bounds first, see `sketch`) and merged into the few lists they reach; removed
 entries are taken out of the lists, which keep spare neighbours, so that seldom a query must be searched again. By the
 floors of `ranking` the first k always equal those of a full search, bit for bit.
 
@@ -17,12 +17,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from parmesan_engine.search import kernel, scan
 from parmesan_engine.search.distance import pair_distances, score_error, scores
 from parmesan_engine.search.exact import ExactIndex
 from parmesan_engine.search.ranking import RankedLists, merge, union
+from parmesan_engine.search.sketch import Axes
 from parmesan_engine.types import Neighbors
 
 SLACK = 2  # neighbours kept per neighbour used; removals then seldom need a new search (performance.md)
+Pairs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # (P,) rows of queries, ascending; (P,) rows of new keys; (P,) distances
 QUERY_BLOCK = 2048  # scores of a block stay in the cache
 NEW_BLOCK = 2048  # new entries compared at a time
 MERGE_PLACES = 1 << 22  # pairs found times new entries, from which they are merged: few merges a stroke, in bounded memory
@@ -52,6 +55,9 @@ class LiveSearch:
         self.searched_again = 0  # queries that lost too many neighbours since the start
         self._lists = self._ranked(slice(None), progress)
         self._before: list[_Before] = []  # newest last
+        self._arranged: scan.Arranged | None = None  # the queries as the kernel wants them
+        if queries.device.type == "cpu" and kernel.load() and len(queries):
+            self._arranged = scan.Arranged(queries, Axes.fit(queries), sort=False)  # as they come, so that pairs come by block
 
     @property
     def neighbors(self) -> Neighbors:
@@ -117,32 +123,48 @@ class LiveSearch:
         """Merge new entries into the lists that they can reach; return those lists as they were."""
         none = torch.empty(0, dtype=torch.int64, device=self.queries.device)
         rows, old, waiting, pairs = [none], [self._lists.rows(none)], [], 0
-        last = len(self.queries) - QUERY_BLOCK
-        for start in range(0, len(self.queries), QUERY_BLOCK):
-            waiting.append(self._reached(start, keys))
+        reached_by, size = self._finder(keys, ties)
+        for start in range(0, len(self.queries), size):
+            waiting.append(reached_by(start))
             pairs += len(waiting[-1][0])
-            if start < last and pairs * len(keys) < MERGE_PLACES:
+            if start + size < len(self.queries) and pairs * len(keys) < MERGE_PLACES:
                 continue
-            near, columns = (torch.cat(parts) for parts in zip(*waiting, strict=True))
+            near, columns, distances = (torch.cat(parts) for parts in zip(*waiting, strict=True))
             waiting, pairs = [], 0
             if len(near) == 0:
                 continue
             reached, place = torch.unique_consecutive(near, return_inverse=True)
-            distances = pair_distances(self.queries, keys, near, columns)
             new = RankedLists.of_pairs(place, distances, ties[columns], ids[columns], queries=len(reached))
             rows.append(reached)
             old.append(self._lists.rows(reached))
             self._lists.put(reached, merge(old[-1], new, self._lists.width))
         return _Before(ids, torch.cat(rows), RankedLists.concatenate(old))
 
-    def _reached(self, start: int, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the pairs (queries, new keys) of one block in which the key may enter the query's list."""
+    def _finder(self, keys: torch.Tensor, ties: torch.Tensor) -> tuple[Callable[[int], Pairs], int]:
+        """Return what finds the pairs (query, new key, distance), by query, in which the key may enter the list; and its block."""
+        if self._arranged is None:
+            return lambda start: self._reached(start, keys), QUERY_BLOCK
+        axes, size = self._arranged.axes, max(MERGE_PLACES // len(keys), 1)  # bounds the pairs found while lists are not full
+        sketches = scan.Sketches(axes, len(keys))
+        sketches.put(torch.arange(len(keys)), axes.sketch(keys))
+
+        def reached(start: int) -> Pairs:
+            block = self._arranged.part(start, start + size)
+            near, columns, distances = scan.within(sketches.keys(keys, ties), block, self._lists.floor_distance)
+            order = torch.argsort(near, stable=True)
+            return near[order], columns[order], distances[order]
+
+        return reached, size
+
+    def _reached(self, start: int, keys: torch.Tensor) -> Pairs:
+        """Return the pairs of one block of queries from a product with all new keys, within its rounding error."""
         block = slice(start, start + QUERY_BLOCK)
         least = 1 - self._lists.floor_distance[block] - score_error(self.queries.shape[1])  # no entry below it can enter
         near = scores(self.queries[block], keys)
         rows = (near.amax(1) >= least).nonzero().flatten()
         place, columns = (near[rows] >= least[rows, None]).nonzero(as_tuple=True)
-        return rows[place] + start, columns
+        rows = rows[place] + start
+        return rows, columns, pair_distances(self.queries, keys, rows, columns)
 
     def _marks(self, ids: torch.Tensor) -> torch.Tensor:
         """Return a mask over all ids, with one element more that stays False: the place of id -1."""

@@ -98,6 +98,7 @@ class Rows:
             self._scales[place] = inverse_lengths(self._codes[place])
         self._slots[self._ids[place]] = torch.arange(self._count, total, device=self.device)
         self._count = total
+        self._changed(self._slots[ids])
 
     def remove(self, ids: torch.Tensor) -> None:
         """Remove entries by id; the last entries move into the holes. Raises UnknownNameError, then nothing is removed."""
@@ -115,6 +116,7 @@ class Rows:
         self._slots[self._ids[holes]] = holes
         self._slots[ids] = -1
         self._count = left
+        self._changed(holes)
 
     def copy(self) -> Self:
         """Return rows with the same entries that can change by themselves."""
@@ -129,6 +131,9 @@ class Rows:
         """Return the (n, D) float32 keys and (n,) ties of entries that are here."""
         slots = self._slots[ids.to(self.device)]
         return decode(self._codes[slots]), self._ties[slots]
+
+    def _changed(self, slots: torch.Tensor) -> None:
+        """Called after every change with the (n,) slots that hold other rows than before: for what an index derives from rows."""
 
     def _slots_of(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the slot of each id, -1 where it is not here."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from parmesan_engine.errors import UnknownNameError
 from parmesan_engine.search import ExactIndex
 from parmesan_engine.search.codes import FORMATS, decode, encode
+from parmesan_engine.search.rows import Rows
 from tests.search.reference import check_nearest, unit_rows
 
 NEAR = {"float32": 1e-7, "float16": 1e-3, "int8": 2e-2}
@@ -45,8 +46,8 @@ def test_search_is_exact_among_decoded_keys(seed, name, k):
 
 
 def test_bytes_are_counted_and_formats_are_known():
-    index = ExactIndex(channels=64, key_format="int8")
-    index.add(torch.arange(2000), unit_rows(np.random.default_rng(0), 2000, 64), torch.arange(2000))
-    assert 64 + 24 <= index.bytes_per_entry < 64 + 24 + 16
+    rows = Rows(channels=64, key_format="int8")
+    rows.add(torch.arange(20_000), unit_rows(np.random.default_rng(0), 20_000, 64), torch.arange(20_000))
+    assert 64 + 24 <= rows.bytes_per_entry < 64 + 24 + 2
     with pytest.raises(UnknownNameError, match="float16"):
         ExactIndex(channels=4, key_format="float8")
