@@ -22,7 +22,7 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 def entry_bytes(channels: int, name: str) -> int:
-    """Return the bytes of one entry in an index whose keys have this format: what a memory budget is divided by."""
+    """Return the bytes of one row whose key has this format. An index may add its own: exact search sketches of some 36."""
     return channels * dtype_of(name).itemsize + BOOKS
 
 

@@ -56,7 +56,7 @@ def pair_distances(queries: torch.Tensor, codes: torch.Tensor, rows: torch.Tenso
     Raises nothing; columns of -1 give +inf. On a CPU by the compiled kernel where there is one: its bits and PyTorch's differ
     in the last place, but one machine always takes the same way.
     """
-    if queries.device.type == "cpu" and kernel.load():
+    if queries.device.type == "cpu" and codes.dtype in kernel.FORMAT_NUMBER and kernel.load():
         return scan.pair_distances(queries, codes, rows, columns)
     out = torch.empty(len(rows), dtype=torch.float32, device=queries.device)
     step = max(PAIR_CHUNK // queries.shape[1], 1)

@@ -68,7 +68,9 @@ class ExactIndex(Rows):
         """Return ranked lists of at least `width` entries whose first k are exact (see `ranking`)."""
         check_query(self, queries, k, width)
         result = RankedLists.empty(len(queries), width, self.device)
-        if len(self) == 0 or len(queries) == 0:
+        if len(self) == 0:
+            if progress:
+                progress(1.0)
             return result
         if self._sketches:
             self._nearest(queries, result, progress)
@@ -86,9 +88,9 @@ class ExactIndex(Rows):
 
     def _changed(self, slots: torch.Tensor) -> None:
         """Keep the sketches of the rows in some slots right; arrange all rows anew when there are many more."""
-        if not self._compiled:
+        if not self._compiled or len(self) == 0:
             return
-        if len(self) > REARRANGE * self._arranged + FEW * bool(self._arranged):
+        if self._sketches is None or len(self) > REARRANGE * self._arranged + FEW:
             self._arrange()
         elif len(slots):
             self._sketches.grow(len(self._codes))
@@ -96,20 +98,25 @@ class ExactIndex(Rows):
 
     def _arrange(self) -> None:
         """Put the rows in an order in which neighbours are together, on axes fitted to them, and sketch them all."""
+        self._sketches, self._arranged = None, 0  # should this fail, for want of room, the search goes on without
         axes = Axes.fit(self.codes)
         sketch, order = axes.sketch(self.codes), torch.arange(len(self), dtype=torch.int32)
-        self._sketches = scan.Sketches(axes, len(self._codes))
-        scan.arrange(sketch, self._sketches.block, order)
+        sketches = scan.Sketches(axes, len(self._codes))
+        scan.arrange(sketch, sketches.block, order)
         order = order.long()
-        for name in self._arrays:
-            old = getattr(self, name)
-            new = self._array(old.shape, old.dtype)
-            for start in range(0, len(self), MOVED):
-                new[start : min(start + MOVED, len(self))] = old[order[start : start + MOVED]]
-            setattr(self, name, new)
+        sketches.put(torch.arange(len(self)), sketch[order])
+        moved = {name: self._moved(getattr(self, name), order) for name in self._arrays}
+        for name, array in moved.items():
+            setattr(self, name, array)
         self._slots[self.ids] = torch.arange(len(self))
-        self._sketches.put(torch.arange(len(self)), sketch[order])
-        self._arranged = len(self)
+        self._sketches, self._arranged = sketches, len(self)
+
+    def _moved(self, old: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+        """Return an array like `old` with its first rows in another order."""
+        new = self._array(old.shape, old.dtype)
+        for start in range(0, len(order), MOVED):
+            new[start : min(start + MOVED, len(order))] = old[order[start : start + MOVED]]
+        return new
 
     def _nearest(self, queries: torch.Tensor, lists: RankedLists, progress: Callable[[float], None] | None) -> None:
         """Fill the lists by the kernel: as long as they are, and exact to their ends."""

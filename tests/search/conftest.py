@@ -1,11 +1,11 @@
-"""Every test of search runs twice: with the compiled kernel and as on a machine without a compiler."""
+"""Tests that ask for `way` run twice: with the compiled kernel and as on a machine without a compiler."""
 
 import pytest
 
 from parmesan_engine.search import kernel
 
 
-@pytest.fixture(autouse=True, params=["kernel", "faiss"])
+@pytest.fixture(params=["kernel", "faiss"])
 def way(request, monkeypatch):
     if request.param == "faiss":
         monkeypatch.setattr(kernel, "load", lambda: None)

@@ -12,6 +12,7 @@ from parmesan_engine.search import exact as exact_module
 from parmesan_engine.search.distance import pair_distances, score_error, scores
 from tests.search.reference import check_nearest, unit_rows
 
+pytestmark = pytest.mark.usefixtures("way")
 EMPTY = torch.empty(0, dtype=torch.int64)
 
 

@@ -1,6 +1,7 @@
 """Live search equals a full search bit for bit after any sequence of changes."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from parmesan_engine.search import ExactIndex, LiveSearch
 from parmesan_engine.search import live as live_module
 from parmesan_engine.search.ranking import RankedLists
 from tests.search.reference import check_nearest, unit_rows
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 class Bench:

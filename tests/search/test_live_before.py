@@ -1,10 +1,13 @@
 """Taking the newest gestures back puts the old lists back: same result as a full search, and no query is searched again."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parmesan_engine.search import ExactIndex, LiveSearch
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def _unit(n: int, seed: int, near: torch.Tensor | None = None) -> torch.Tensor:

@@ -11,6 +11,7 @@ from parmesan_engine.search import ExactIndex, LiveSearch
 from parmesan_engine.search import rows as rows_module
 from parmesan_engine.search.codes import FORMATS, entry_bytes
 from parmesan_engine.search.mapped import mapped_array
+from parmesan_engine.search.rows import Rows
 from tests.search.reference import unit_rows
 
 
@@ -81,6 +82,6 @@ def test_what_cannot_be_mapped_is_refused(tmp_path, monkeypatch):
 
 def test_bytes_of_an_entry_are_known_beforehand():
     for name in FORMATS:
-        index = ExactIndex(channels=64, key_format=name)
+        index = Rows(channels=64, key_format=name)
         index.add(torch.arange(20_000), unit_rows(np.random.default_rng(0), 20_000, 64), torch.arange(20_000))
         assert entry_bytes(64, name) <= index.bytes_per_entry < entry_bytes(64, name) + 2  # the spare room of the slots

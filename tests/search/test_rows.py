@@ -12,6 +12,7 @@ from parmesan_engine.search.codes import FORMATS, decode, encode
 from parmesan_engine.search.rows import Rows
 from tests.search.reference import check_nearest, unit_rows
 
+pytestmark = pytest.mark.usefixtures("way")
 NEAR = {"float32": 1e-7, "float16": 1e-3, "int8": 2e-2}
 
 
