@@ -10,7 +10,7 @@ from parmesan_engine.compare import compare as run_compare
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 
-BENCHES = ("search", "edit", "encode", "memory", "app")
+BENCHES = ("search", "gpu", "edit", "encode", "memory", "app")
 ONLY = {"data": "search", "features": "search", "chart": "search", "large": "edit", "volume": "app"}  # options of one bench alone
 
 

@@ -24,6 +24,7 @@ from parmesan_engine.search.sketch import Axes
 from parmesan_engine.types import Neighbors
 
 QUERY_CHUNK = 16384  # queries between two progress reports
+WIDER = 8  # a longer list for the queries that one bound leaves open: on a GPU far cheaper than to settle them
 SETTLE_ROWS, SETTLE_KEYS = 64, 65536  # tile of the second scan: 16 MiB of scores
 REARRANGE, FEW = 2, 1024  # rows are arranged anew when there are so many times (and so many) more than the last time
 MOVED = 1 << 20  # rows moved at a time, so that an index in a file is never in RAM as a whole
@@ -79,6 +80,11 @@ class ExactIndex(Rows):
             rows = torch.arange(start, min(start + QUERY_CHUNK, len(queries)), device=self.device)
             part = self._ranked(queries[start : start + QUERY_CHUNK], width)
             uncertain = part.uncertain(k)
+            if len(uncertain) and self.on_gpu:
+                wider = self._ranked(queries[start + uncertain], WIDER * width)
+                wider.cut(width)
+                part.put(uncertain, wider)
+                uncertain = part.uncertain(k)
             if len(uncertain):
                 self._settle(queries[start : start + QUERY_CHUNK], part, uncertain, k)
             result.put(rows, part)
@@ -147,7 +153,7 @@ class ExactIndex(Rows):
 
     def _candidates(self, queries: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (Q, m) slots and the (Q,) distances below which every entry is among them."""
-        if self.device.type != "cpu":
+        if self.on_gpu:
             return scan_gpu(queries, self.codes, m, self.scales)
         faiss = load_faiss()
         best, slots = faiss.knn(np.ascontiguousarray(queries.numpy()), self.keys.numpy(), m, metric=faiss.METRIC_INNER_PRODUCT)

@@ -25,6 +25,7 @@ from parmesan_engine.search.codes import decode, inverse_lengths
 from parmesan_engine.search.distance import score_error, scores
 
 TILE = 1 << 27  # scores of one tile of the torch scan: 512 MiB
+OLDEST = (8, 0)  # compute capability: before it Triton multiplies on no tensor core and spills (compiled for 7.5)
 MOST_KEYS = 1 << 30  # slots and their steps are 32-bit in the kernel
 
 _log = logging.getLogger(__name__)
@@ -32,9 +33,12 @@ _failure: str | None = None  # why Triton cannot be used in this process, once i
 
 
 def backend(device: torch.device) -> str:
-    """Return what scans on `device` from now on: "triton" (on a CPU only in its interpreter) or "torch"."""
-    there = importlib.util.find_spec("triton") is not None and (device.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1")
-    return "triton" if there and _failure is None else "torch"
+    """Return what scans on `device` from now on: "triton", on a GPU with tensor cores for its types or in its interpreter, or "torch"."""
+    if _failure is not None or importlib.util.find_spec("triton") is None:
+        return "torch"
+    if device.type == "cuda":
+        return "triton" if torch.cuda.get_device_capability(device) >= OLDEST else "torch"
+    return "triton" if os.environ.get("TRITON_INTERPRET") == "1" else "torch"
 
 
 def scan_gpu(queries: torch.Tensor, codes: torch.Tensor, m: int, scales: torch.Tensor | None = None

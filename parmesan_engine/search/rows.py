@@ -30,12 +30,17 @@ class Rows:
         self._ties = torch.empty(0, dtype=torch.int64, device=self.device)
         self._slots = torch.full((0,), -1, dtype=torch.int64, device=self.device)  # id -> slot, -1 where absent
         self._arrays = ["_codes", "_ids", "_ties"]  # what has one row per slot
-        if self.device.type != "cpu" and key_format != "float32":
+        if self.on_gpu and key_format != "float32":
             self._scales = torch.empty(0, device=self.device)
             self._arrays.append("_scales")
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the rows are scanned as a GPU does it."""
+        return self.device.type != "cpu"
 
     @property
     def ids(self) -> torch.Tensor:

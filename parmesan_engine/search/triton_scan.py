@@ -35,9 +35,9 @@ class Tiles(NamedTuple):
 def tiles_for(queries: torch.Tensor) -> Tiles:
     """Return tiles for (Q, D) queries in the type of the product: checked by compiling for sm_80 and sm_90, not yet timed.
 
-    Half precision on Hopper (capability 9): the largest tile whose loop stays in registers, since the traffic between L2
-    and the processors limits it; before that what fits into 99 KiB of shared memory. float32 has no exact product on the
-    tensor cores, so its tiles are small and two run on a processor. On the CPU (Triton's interpreter): the smallest.
+    Half precision: where a processor has 200 KiB of shared memory (H100), the largest tile whose loop stays in registers,
+    since the traffic between L2 and the processors limits it; else what fits into 99 KiB. float32 has no exact product on
+    the tensor cores, so its tiles are small and two run on a processor. On the CPU (Triton's interpreter): the smallest.
     """
     if not queries.is_cuda:
         return Tiles(16, 16, 16, 4, 2, 3)
@@ -45,7 +45,8 @@ def tiles_for(queries: torch.Tensor) -> Tiles:
     rows = min(max(triton.next_power_of_2(len(queries)), 16), 128)
     if queries.dtype == torch.float32:
         return Tiles(min(rows, 64), 128, 32, 8, 2, 2 * device.multi_processor_count)
-    return Tiles(rows, 256 if device.major >= 9 else 128, 64, 8, 3, device.multi_processor_count)
+    large = getattr(device, "shared_memory_per_block_optin", 0) >= 200 * 1024  # AMD's devices do not say
+    return Tiles(rows, 256 if large else 128, 64, 8, 3, device.multi_processor_count)
 
 
 def scan(queries: torch.Tensor, codes: torch.Tensor, scales: torch.Tensor | None, m: int
@@ -97,10 +98,11 @@ def _launch(queries: torch.Tensor, codes: torch.Tensor, scales: torch.Tensor | N
     places = triton.cdiv(count - stride, GROWTH * stride)  # keys of the part for each of its GROWTH - 1 remainders
     blocks = triton.cdiv(rows, tiles.queries)
     items = blocks * triton.cdiv(places, tiles.keys) * (GROWTH - 1)
-    _append[(min(items, tiles.programs),)](
-        queries, codes, found if scales is None else scales, cut, lengths, found, found_slots, rows, count, channels, stride,
-        blocks, items, room, scaled=scales is not None, even=channels % tiles.channels == 0, growth=GROWTH,
-        tile_q=tiles.queries, tile_n=tiles.keys, tile_d=tiles.channels, stages=tiles.stages, num_warps=tiles.warps)
+    with torch.cuda.device_of(queries):
+        _append[(min(items, tiles.programs),)](
+            queries, codes, found if scales is None else scales, cut, lengths, found, found_slots, rows, count, channels, stride,
+            blocks, items, room, scaled=scales is not None, even=channels % tiles.channels == 0, growth=GROWTH,
+            tile_q=tiles.queries, tile_n=tiles.keys, tile_d=tiles.channels, stages=tiles.stages, num_warps=tiles.warps)
     return lengths, found, found_slots
 
 
