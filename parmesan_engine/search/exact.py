@@ -44,7 +44,7 @@ class ExactIndex(Rows):
 
     def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None) -> None:
         super().__init__(channels=channels, device=device, key_format=key_format, folder=folder)
-        self._compiled = self.device.type == "cpu" and kernel.load() is not None
+        self._compiled = not self.on_gpu and kernel.load() is not None
         self._sketches: scan.Sketches | None = None
         self._arranged = 0  # entries when the rows were last put in the order of neighbours
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
-from parmesan_engine.search import ExactIndex, gpu, triton_scan
+from parmesan_engine.search import ExactIndex, exact, gpu, triton_scan
 from parmesan_engine.search.codes import FORMATS, inverse_lengths
 from tests.search.candidates import TYPES, check_candidates, some_case
 from tests.search.reference import check_nearest, unit_rows
@@ -76,7 +76,8 @@ def test_exact_index_of_a_gpu(monkeypatch, key_format):
         assert torch.equal(index.scales, inverse_lengths(index.codes))
     queries = unit_rows(random, 7, 33)
     queries[0] = index.keys[60]  # one of several equal keys: the bound leaves it open, a longer list does not
-    settled = []
+    asked, settled, scan = [], [], gpu.scan_gpu
+    monkeypatch.setattr(exact, "scan_gpu", lambda queries, codes, m, scales: asked.append(m) or scan(queries, codes, m, scales))
     monkeypatch.setattr(ExactIndex, "_settle", lambda self, queries, lists, rows, k: settled.append(rows))
     check_nearest(index.search(queries, 4), queries, index.ids, index.keys, index.ties, 4)
-    assert not settled
+    assert asked == [8, 64] and not settled

@@ -6,14 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parmesan_engine.errors import LimitError
-from parmesan_engine.search import gpu
+from parmesan_engine.search import ExactIndex, LiveSearch, gpu
+from parmesan_engine.search.codes import FORMATS
+from parmesan_engine.types import Neighbors
 from tests.search.candidates import TYPES, check_candidates, some_case
+from tests.search.reference import check_nearest, unit_rows
 
 triton = pytest.importorskip("triton")
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,3 +108,20 @@ def test_on_a_real_gpu(dtype, n, d, queries, m):
     asked, codes = some_case(n, n, d, n, dtype, queries)
     check_candidates(asked.cuda(), codes.cuda(), m)
     assert gpu.backend(torch.device("cuda")) == "triton", gpu._failure
+
+
+@real_gpu
+@pytest.mark.parametrize("key_format", FORMATS)
+def test_index_and_live_search_on_a_real_gpu(key_format):
+    random = np.random.default_rng(0)
+    queries, keys, ties = unit_rows(random, 20, 48), unit_rows(random, 20_000, 48).cuda(), torch.randperm(20_000).cuda()
+    ids, index = torch.arange(20_000).cuda(), ExactIndex(channels=48, device="cuda", key_format=key_format)
+    index.add(ids[:15_000], keys[:15_000], ties[:15_000])
+    live = LiveSearch(index, queries.cuda(), k=8)
+    index.remove(ids[100:4000])
+    live.removed(ids[100:4000])
+    index.add(ids[15_000:], keys[15_000:], ties[15_000:])
+    live.added(ids[15_000:], *index.lookup(ids[15_000:]))
+    for found in (live.neighbors, index.search(queries.cuda(), 8)):
+        found = Neighbors(found.distances.cpu(), found.ids.cpu())
+        check_nearest(found, queries, index.ids.cpu(), index.keys.cpu(), index.ties.cpu(), 8)
