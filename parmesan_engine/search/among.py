@@ -1,8 +1,8 @@
 """Exact search in which each group of queries has candidates of its own: many small searches in a few large steps.
 
-Groups are padded to equal sizes and multiplied as one batch; exact pair distances order what the scores propose, and the same
-bound as in `exact` certifies it. Where it cannot, every candidate within the bound is looked at, so that the first k are those
-of exact arithmetic.
+Groups are padded to equal sizes and multiplied as one batch. A score that at least `width` candidates reach is read from the
+maxima of some blocks of scores; whatever is within the error bound of it is compared exactly, so nothing has to be sorted but the
+few that are found, and the lists are those of exact arithmetic.
 """
 
 import torch
@@ -11,6 +11,9 @@ from parmesan_engine.search.codes import decode
 from parmesan_engine.search.distance import pair_distances, score_error
 from parmesan_engine.search.ranking import FIRST, LAST, RankedLists, merge
 from parmesan_engine.search.rows import Rows
+
+BLOCKS = 4  # maxima per neighbour that is wanted; more: fewer candidates too many, and more maxima to rank
+NO_SCORE = -3.0  # below every score: a limit that all candidates pass
 
 
 def ragged(starts: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,43 +32,32 @@ def padded(values: torch.Tensor, owners: torch.Tensor, groups: int) -> torch.Ten
     return table
 
 
-def search_among(memory: Rows, queries: torch.Tensor, asked: torch.Tensor, candidates: torch.Tensor, k: int,
+def search_among(memory: Rows, queries: torch.Tensor, asked: torch.Tensor, candidates: torch.Tensor,
                  width: int) -> tuple[torch.Tensor, RankedLists]:
-    """Return the rows of `queries` asked for and their ranked lists, whose first k are exact among their candidates.
+    """Return the rows of `queries` asked for and their ranked lists, `width` wide, complete among their candidates up to the last.
 
     asked: (G, R) rows of (Q, D) queries and candidates: (G, C) slots of the memory, -1 where there are fewer.
     """
     keys = decode(memory.codes[candidates.clamp(min=0).flatten()]).reshape(*candidates.shape, -1)
     near = torch.bmm(queries[asked.clamp(min=0)], keys.transpose(1, 2))  # (G, R, C)
     near.masked_fill_((candidates < 0)[:, None], -torch.inf)
-    m, valid = min(width, candidates.shape[1]), asked >= 0
-    best, columns = near.topk(m, dim=2)
-    best, columns, near = best[valid], columns[valid], near[valid]  # (n, m), (n, m), (n, C)
-    rows, group = asked[valid], valid.nonzero()[:, 0]
-    slots = candidates[group[:, None], columns]
-    lists = _lists(memory, queries, rows, slots, width)
-    more = (candidates >= 0).sum(1)[group] > m
-    lists.floor_distance = torch.where(more, 1 - best[:, -1] - score_error(memory.channels), torch.inf)
-    lists.floor_tie = torch.where(more, FIRST, LAST)
-    unsure = lists.uncertain(k)
-    if len(unsure):
-        limit = lists.distances[unsure, min(k, width) - 1]
-        within = near[unsure] >= (1 - limit - score_error(memory.channels))[:, None]
-        place, columns = within.nonzero(as_tuple=True)
-        slots = candidates[group[unsure[place]], columns]
-        distances = pair_distances(queries, memory.codes, rows[unsure[place]], slots)
-        found = RankedLists.of_pairs(place, distances, memory.ties[slots], memory.ids[slots], queries=len(unsure))
-        found.floor_distance = limit  # and the floor's tie is LAST: all within the limit are here
-        lists.put(unsure, merge(RankedLists.empty(len(unsure), width, limit.device), found, width))
-    return rows, lists
+    error, valid = score_error(memory.channels), asked >= 0
+    limit = (_reached(near, min(width, near.shape[2])) - 3 * error).clamp_(min=NO_SCORE)
+    group, row, column = (near >= limit.masked_fill(~valid, torch.inf)[:, :, None]).nonzero(as_tuple=True)
+    place = (valid.flatten().cumsum(0) - 1)[group * asked.shape[1] + row]
+    rows, limit, slots = asked[valid], limit[valid], candidates[group, column]
+    distances = pair_distances(queries, memory.codes, rows[place], slots)
+    lists = RankedLists.of_pairs(place, distances, memory.ties[slots], memory.ids[slots], queries=len(rows))
+    cut_off = limit > NO_SCORE
+    lists.floor_distance = torch.where(cut_off, 1 - limit - error, torch.inf)  # the distance of none left out is below it
+    lists.floor_tie = torch.where(cut_off, FIRST, LAST)
+    lists.cut(width)
+    return rows, merge(RankedLists.empty(len(rows), width, queries.device), lists, width)
 
 
-def _lists(memory: Rows, queries: torch.Tensor, rows: torch.Tensor, slots: torch.Tensor, width: int) -> RankedLists:
-    """Return sorted lists, `width` wide, of (n, m) slots, -1 where there is none, for some rows of the queries."""
-    n, m = slots.shape
-    lists = RankedLists.empty(n, width, queries.device)
-    lists.distances[:, :m] = pair_distances(queries, memory.codes, rows.repeat_interleave(m), slots.flatten()).reshape(n, m)
-    lists.ties[:, :m] = memory.ties[slots].masked_fill_(slots < 0, LAST)
-    lists.ids[:, :m] = memory.ids[slots].masked_fill_(slots < 0, -1)
-    lists.sort()
-    return lists
+def _reached(near: torch.Tensor, m: int) -> torch.Tensor:
+    """Return a score that at least m of the (..., C) scores reach, -inf where fewer are given: the m-th of the maxima of some blocks."""
+    blocks = min(BLOCKS * m, near.shape[-1])
+    size = near.shape[-1] // blocks  # the last few scores are in no block
+    apart = near[..., : blocks * size].unflatten(-1, (size, blocks))  # neighbours, which are alike, are in different blocks
+    return apart.amax(-2).topk(m, dim=-1).values[..., -1]

@@ -113,7 +113,7 @@ class HierarchicalIndex(ExactIndex):
         result, done = RankedLists.empty(len(queries), width, self.device), 0
         for asked, candidates in self._batches(coarse, k):
             columns = max(BATCH // (len(asked) * self._row), 1)  # only a node with very many children alone fills several batches
-            parts = (search_among(self, queries, asked, part, k, width) for part in candidates.split(columns, dim=1))
+            parts = (search_among(self, queries, asked, part, width) for part in candidates.split(columns, dim=1))
             rows, lists = reduce(lambda one, two: (one[0], merge(one[1], two[1], width)), parts)
             result.put(rows, lists)
             done += len(rows)
