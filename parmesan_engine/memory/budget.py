@@ -8,7 +8,9 @@ Whether an entry stays is decided by its own lot and the bar of its class alone,
 after a consolidation leaves, bit for bit, what the same bars would have left of a memory that never learned A; nothing was
 taken out *because of* A, and nothing has to be admitted again. (The bars were set when A was there, as a setting that
 outlives it; a new consolidation draws anew from what is left.) A rule by nearness could not promise this without a log of
-who blocked whom, and it was no better: greedy novelty at equal size lost to the draw on most data [measured; README].
+who blocked whom, and was no better: greedy novelty (see `consolidate`), its threshold bisected to the same size, was between 8
+points of mean IoU worse and 3 better on four of our datasets; on two, whose labels contradict each other, no threshold reached
+the size. No rule that looked at how entries answer for each other was better throughout [measured].
 """
 
 import numpy as np
