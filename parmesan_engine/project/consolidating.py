@@ -20,10 +20,10 @@ from parmesan_engine.insight.leftout import probes_of, score_of
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.budget import drawn
 from parmesan_engine.memory.reading import Reader
-from parmesan_engine.predictor import Predictor
 from parmesan_engine.types import MemoryDelta
 
 Progress = Callable[[float], None] | None
+ID_BYTES = 8  # of an id in the table of an index; ids are never used again
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,27 @@ class Size:
     @property
     def bytes_per_entry(self) -> float:
         return self.index / max(self.entries, 1)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What entries take in a search index: each of them, and the table of all ids there ever were, which stays."""
+
+    each: float
+    table: int
+
+    @classmethod
+    def of(cls, index) -> "Room":
+        """Return what was measured of an index that holds entries."""
+        table = ID_BYTES * index.top
+        return cls(index.bytes_per_entry - table / len(index), table)
+
+    def bytes(self, entries: int) -> int:
+        return math.ceil(self.each * entries) + self.table
+
+    def holds(self, size: int) -> int:
+        """Return how many entries some bytes hold."""
+        return max(0, int((size - self.table) // self.each))
 
 
 @dataclass(frozen=True)
@@ -66,17 +87,20 @@ def propose(project, *, entries: int | None = None, size: int | None = None, pro
     report = progress or (lambda _: None)
     report(0.0)
     predictor = project.snapshot().predictor
-    memory, whole = predictor.memory, _size(predictor)
+    memory, room = predictor.memory, Room.of(predictor.index)
+    whole = _size(memory, room)
     report(0.3)
     probes = probes_of(predictor)
-    first = probes and score_of(predictor, probes, lambda f: report(0.3 + 0.3 * f))
-    ids, after = _taken_out(predictor, memory, whole, entries, size)  # the predictor goes there
-    report(0.65)
-    second = first if not len(ids) else probes and score_of(predictor, probes, lambda f: report(0.65 + 0.35 * f))
+    first = second = probes and score_of(predictor, probes, lambda f: report(0.3 + 0.3 * f))
+    ids, after = np.empty(0, np.int64), whole
+    if (whole.entries > entries) if entries else (whole.index > size):
+        ids = _taken_out(memory, entries or room.holds(size))
+        predictor.switch(memory.without(ids, ids[:0]))
+        after = _size(predictor.memory, room)
+        second = probes and score_of(predictor, probes, lambda f: report(0.65 + 0.35 * f))
     report(1.0)
-    if probes is None:
-        return Proposal(memory.version, ids, whole, after, 0, "", None)
-    return Proposal(memory.version, ids, whole, after, len(probes.labels), probes.left_out, (first, second))
+    asked = (len(probes.labels), probes.left_out, (first, second)) if probes else (0, "", None)
+    return Proposal(memory.version, ids, whole, after, *asked)
 
 
 def consolidate(project, proposal: Proposal, *, author: str = "local") -> MemoryDelta:
@@ -95,28 +119,17 @@ def consolidate(project, proposal: Proposal, *, author: str = "local") -> Memory
         return delta
 
 
-def _taken_out(predictor: Predictor, memory: Reader, whole: Size, entries: int | None, size: int | None) -> tuple[np.ndarray, Size]:
-    """Return what to take out, and the size after, where the predictor then is. Bytes are measured, and the budget tightened to them."""
-    if (whole.entries <= entries) if entries else (whole.index <= size):
-        return np.empty(0, np.int64), whole
-    budget = entries or int(size // whole.bytes_per_entry)
+def _taken_out(memory: Reader, budget: int) -> np.ndarray:
+    """Return the ids, ascending, of the entries that a budget has no room for. What is switched off stays as it is."""
     ids = memory.select()
-    ids = ids[memory.weights(ids) > 0]  # what is switched off stays as it is
+    ids = ids[memory.weights(ids) > 0]
     classes = memory.answers(ids) if memory.task.kind == "segmentation" else np.zeros(len(ids), int)
-    while True:
-        gone = ids[~drawn(memory.lots(ids), classes, budget)]
-        predictor.switch(memory.without(gone, gone[:0]))
-        after = _size(predictor)
-        if size is None or after.index <= size:
-            return gone, after
-        each = (whole.index - after.index) / max(whole.entries - after.entries, 1)
-        budget = min(budget, after.entries) - max(1, math.ceil((after.index - size) / max(each, 1)))
+    return ids[~drawn(memory.lots(ids), classes, budget)]
 
 
-def _size(predictor: Predictor) -> Size:
-    memory, index = predictor.memory, predictor.index
+def _size(memory: Reader, room: Room) -> Size:
     classes = {}
     if memory.task.kind == "segmentation":
         counts = np.bincount(memory.answers(memory.ids), minlength=len(memory.task.classes))
         classes = {memory.task.classes[i]: int(counts[i]) for i in memory.task.in_use}
-    return Size(len(index), round(index.bytes_per_entry * len(index)) if len(index) else 0, classes)
+    return Size(len(memory), room.bytes(len(memory)), classes)
