@@ -23,7 +23,7 @@ from parmesan_engine.search.ranking import RankedLists, merge
 from parmesan_engine.types import Neighbors
 
 GROUP = 64  # queries of one coarse node that are searched as one
-BATCH = 1 << 24  # values of one batch: 64 MiB
+BATCH = 1 << 22  # values of one batch: 16 MiB, about the last-level cache
 WIDEN = 2  # times as many coarse nodes for queries whose nodes have too few children
 
 
