@@ -30,9 +30,12 @@ constexpr int PANEL = 2 * LANES, BLOCK = 128, PANELS = BLOCK / PANEL;
 constexpr int GROUP = 8;    // tiles that share one look at the boxes
 constexpr int CLUSTER = 16;  // blocks that share one more box
 constexpr int BOX = 16;                                                          // columns that a bounding box covers
-constexpr int SEEDS = 4;  // nearest blocks looked at first: they make the lists good enough to spare most others
+constexpr int SEEDS = 8;  // nearest blocks looked at first: they make the lists good enough to spare most others
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef int32_t vu __attribute__((vector_size(LANES * 4), aligned(4)));  // the same anywhere in memory
 typedef float vf __attribute__((vector_size(64)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
 
 enum Format { FLOAT32, FLOAT16, INT8 };
 
@@ -82,7 +85,7 @@ static inline uint32_t at_least(const vi* sums, int32_t least) {  // one bit for
 #endif
 }
 
-static float distance(const float* q, const float* x, int channels) {  // half the squared length of q - x
+static inline float distance(const float* q, const float* x, int channels) {  // half the squared length of q - x
     vf sum = {};
     int i = 0;
     for (; i + 16 <= channels; i += 16) {
@@ -93,9 +96,13 @@ static float distance(const float* q, const float* x, int channels) {  // half t
         sum += a * a;
     }
     for (int j = 0; i < channels; i++, j++) sum[j] += (q[i] - x[i]) * (q[i] - x[i]);
-    for (int width = 8; width; width /= 2)
-        for (int j = 0; j < width; j++) sum[j] += sum[j + width];
-    return 0.5f * sum[0];
+    v8 eight[2];
+    memcpy(eight, &sum, sizeof eight);
+    eight[0] += eight[1];
+    v4 four[2];
+    memcpy(four, eight, sizeof four);
+    four[0] += four[1];
+    return 0.5f * ((four[0][0] + four[0][2]) + (four[0][1] + four[0][3]));
 }
 
 template <typename Code> static const float* decoded(const Code* code, int channels, float* out) {  // as codes.decode, bit for bit
@@ -179,26 +186,28 @@ static void fill(Tile& tile, const Queries& queries, int64_t first, int columns)
     for (int i = columns; i < BOX; i++) tile.box.low[i] = tile.box.high[i] = 0;
 }
 
+// Write (tile . panel - half) of all pairs. Sums stay in registers until they are whole.
+static inline void multiply(const int32_t* q, const int32_t* panel, const int32_t* half, int steps, vi out[TILE][2]) {
+    vi sums[TILE][2];
+    _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) sums[r][0] = -*(const vu*)half, sums[r][1] = -*(const vu*)(half + LANES);
+    for (int s = 0; s < steps; s++, q += TILE, panel += PANEL) {
+        const vi left = *(const vu*)panel, right = *(const vu*)(panel + LANES);
+        _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) {
+            const vi a = (vi){} + q[r];
+            sums[r][0] = dot(sums[r][0], a, left), sums[r][1] = dot(sums[r][1], a, right);
+        }
+    }
+    _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) out[r][0] = sums[r][0], out[r][1] = sums[r][1];
+}
+
 // Calls found(row of the tile, slot, sum) for every pair that the sketches do not rule out; `sum` is the greater, the nearer the
 // sketches are. `found` may raise the tile's thresholds.
 template <typename Found> static void scan(const Keys& keys, Tile& tile, int64_t block, Found found) {
     const int steps = keys.columns / 2;
     const int64_t last = std::min((block + 1) * PANELS, (keys.count + PANEL - 1) / PANEL);
     for (int64_t p = block * PANELS; p < last; p++) {
-        const int32_t* panel = keys.panels + p * steps * PANEL;
-        const int32_t* half = keys.half + p * PANEL;
-        vi sums[TILE][2], h[2];
-        memcpy(h, half, sizeof h);
-        _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) sums[r][0] = -h[0], sums[r][1] = -h[1];
-        for (int s = 0; s < steps; s++) {
-            vi b[2];
-            memcpy(b, panel + s * PANEL, sizeof b);
-            const int32_t* q = tile.pairs.data() + s * TILE;
-            _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) {
-                const vi a = (vi){} + q[r];
-                sums[r][0] = dot(sums[r][0], a, b[0]), sums[r][1] = dot(sums[r][1], a, b[1]);
-            }
-        }
+        vi sums[TILE][2];
+        multiply(tile.pairs.data(), keys.panels + p * steps * PANEL, keys.half + p * PANEL, steps, sums);
         uint32_t near[TILE], any = 0;
         _Pragma("GCC unroll 12") for (int r = 0; r < TILE; r++) any |= near[r] = at_least(sums[r], tile.least[r]);
         if (!any) continue;
