@@ -124,7 +124,7 @@ def test_history_undo_redo_restore_verify_forget(capsys, tmp_path):
     assert good(capsys, "redo", project)["version"] == second
     assert good(capsys, "restore", project, first[:8])["version"] == first
     assert good(capsys, "undo", project)["version"] == second
-    assert good(capsys, "verify", project) == {"ok": True, "version": second, "problems": []}
+    assert good(capsys, "verify", project).items() >= {"ok": True, "version": second, "problems": []}.items()
     result = good(capsys, "forget", project, "--source", "b")
     assert set(result) == {"version", "entries_removed", "receipt"} and result["version"] == first
     assert result["receipt"]["verified"] and result["receipt"]["purged"] and result["entries_removed"] == undone["entries_removed"]
