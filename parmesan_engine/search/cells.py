@@ -5,7 +5,7 @@ of 64 values takes 136 bytes and the centres about one. The label is the id and,
 room for: all of it where ties span few numbers, else its first 63 - log2(largest id) bits, which tell digests apart.
 
 The partition is a function of the set of entries: it is trained on some of them, drawn by their ties (`drawn`), with a fixed seed.
-Cells take no new entries, so nothing in them moves but by removal.
+Cells take no new entries, so nothing in them moves but by removal. They are searched by Faiss or, faster, by `cell_kernel`.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from parmesan_engine.search.cell_kernel import CellKernel
 from parmesan_engine.search.codes import decode
 from parmesan_engine.search.distance import load_faiss, pair_distances
 from parmesan_engine.search.ranking import LAST, RankedLists
@@ -21,6 +22,7 @@ from parmesan_engine.search.ranking import LAST, RankedLists
 POINTS = 64  # training entries per cell
 ROUNDS = 10  # of k-means
 SMALL = 50_000  # entries up to which threads that wait for each other cost more than they win
+LEAF = 4  # cells whose order does not matter
 LABEL_BITS = 63  # labels are not negative: Faiss says -1 where it found nothing
 
 
@@ -30,6 +32,19 @@ def drawn(ties: torch.Tensor) -> np.ndarray:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
+
+
+def _arranged(rows: np.ndarray) -> np.ndarray:
+    """Return an order of (n, D) rows in which neighbours are near each other: halves along the widest column, again and again."""
+
+    def halves(some: np.ndarray) -> list[np.ndarray]:
+        if len(some) <= LEAF:
+            return [some]
+        widest = np.ptp(rows[some], axis=0).argmax()
+        some = some[np.argsort(rows[some, widest], kind="stable")]
+        return halves(some[: len(some) // 2]) + halves(some[len(some) // 2 :])
+
+    return np.concatenate(halves(np.arange(len(rows))))
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,12 @@ class Cells:
         self._ivf.cp.niter, self._ivf.cp.seed = ROUNDS, 1
         self._ivf.cp.min_points_per_centroid = 1  # says nothing about few points
         self._ivf.train(decode(torch.from_numpy(codes[: POINTS * cells])).numpy())
-        self._fill(codes, self._labels.pack(ids, ties))
+        centres = self._ivf.quantizer.reconstruct_n(0, cells)
+        self._centres = np.ascontiguousarray(centres[_arranged(centres)])
+        self._ivf.quantizer.reset()
+        self._ivf.quantizer.add(self._centres)
+        order = np.argsort(ties, kind="stable")  # in a cell the lowest tie first: it stays where equal keys are more than wanted
+        self._fill(codes[order], self._labels.pack(ids, ties)[order])
 
     def __len__(self) -> int:
         return self._ivf.ntotal
@@ -157,12 +177,20 @@ class Cells:
 
     def _candidates(self, queries: np.ndarray, width: int, probes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return float16 codes (Q * width, D), ids and ties (Q, width) of about the nearest in some cells; id -1 where there are fewer."""
+        if self._kernel is not None:
+            labels, codes = self._kernel.nearest(queries, width, min(probes, self.count))
+        else:
+            labels, codes = self._by_faiss(queries, width, probes)
+        return (torch.from_numpy(codes), torch.from_numpy(np.where(labels < 0, -1, self._labels.ids(labels))),
+                torch.from_numpy(self._labels.ties(labels)))
+
+    def _by_faiss(self, queries: np.ndarray, width: int, probes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels (Q, width), -1 where there are fewer, and float16 codes (Q * width, D)."""
         faiss = load_faiss()
         faiss.omp_set_num_threads(torch.get_num_threads())
         parameters = faiss.SearchParametersIVF(nprobe=min(probes, self.count))
         _, labels, codes = self._ivf.search_and_return_codes(queries, width, params=parameters)
-        return (torch.from_numpy(codes.view(np.float16).reshape(-1, self.channels)),
-                torch.from_numpy(np.where(labels < 0, -1, self._labels.ids(labels))), torch.from_numpy(self._labels.ties(labels)))
+        return labels, codes.view(np.float16).reshape(-1, self.channels)
 
     def _fill(self, codes: np.ndarray, labels: np.ndarray) -> None:
         """Put entries into the cells of their nearest centres, each cell as large as it must be."""
@@ -182,12 +210,13 @@ class Cells:
     def _look(self) -> None:
         """Take views of Faiss' lists, codes (n, D) and labels (n,) by cell: they never grow, so that they never move."""
         lists, faiss = self._ivf.invlists, load_faiss()
-        self._sizes = np.array([lists.list_size(cell) for cell in range(self.count)])
+        self._sizes = np.array([lists.list_size(cell) for cell in range(self.count)], np.int64)
         self._codes, self._own = [], []
         for cell, size in enumerate(self._sizes.tolist()):
             codes = faiss.rev_swig_ptr(lists.get_codes(cell), size * 2 * self.channels) if size else np.empty(0, np.uint8)
             self._codes.append(codes.view(np.float16).reshape(size, self.channels))
             self._own.append(faiss.rev_swig_ptr(lists.get_ids(cell), size) if size else np.empty(0, np.int64))
+        self._kernel = CellKernel.of(self._codes, self._own, self._sizes, self._centres)
 
     def _all_labels(self) -> np.ndarray:
         return np.concatenate([own[:size] for own, size in zip(self._own, self._sizes.tolist(), strict=True)])

@@ -47,7 +47,14 @@ def keys_of(codes: torch.Tensor, **others: int) -> Keys:
 
 @functools.cache
 def load() -> ctypes.CDLL | None:
-    """Return the library, compiled first where it is not yet; None where that is not possible."""
+    """Return the library of the exact search, compiled first where it is not yet; None where that is not possible."""
+    library = compiled(SOURCE, FLAGS)
+    return None if library is None else _declared(library)
+
+
+@functools.cache
+def compiled(source: Path, flags: tuple[str, ...]) -> ctypes.CDLL | None:
+    """Return the library of a source file, compiled first where it is not yet; None where that is not possible."""
     if os.environ.get(OFF):
         log.warning("exact search without the compiled kernel: %s is set", OFF)
         return None
@@ -56,26 +63,26 @@ def load() -> ctypes.CDLL | None:
         log.warning("exact search through Faiss: no C++ compiler (c++, g++ or clang++) on the path; with one it is several times faster")
         return None
     try:
-        return _declared(ctypes.CDLL(str(_built(compiler))))
+        return ctypes.CDLL(str(_built(compiler, source, flags)))
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None)
         log.warning("exact search through Faiss: the kernel could not be built by %s: %s", compiler, said or error)
         return None
 
 
-def _built(compiler: str) -> Path:
+def _built(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
     """Return the library's path; built beside it and renamed, so that two processes can build at once."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True, timeout=BUILD_SECONDS).stdout
-    name = hashlib.blake2b("\0".join([SOURCE.read_text(), version, _processor(), *FLAGS]).encode(), digest_size=8).hexdigest()
+    name = hashlib.blake2b("\0".join([source.read_text(), version, _processor(), *flags]).encode(), digest_size=8).hexdigest()
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parmesan-studio"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
         raise PermissionError(f"{folder} can be written by others, so nothing is loaded from it")
-    path = folder / f"kernel-{name}.so"
+    path = folder / f"{source.stem}-{name}.so"
     if not path.is_file():
         with tempfile.TemporaryDirectory(dir=folder) as work:
             made = Path(work) / path.name
-            subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(made)], capture_output=True, text=True, check=True,
+            subprocess.run([compiler, *flags, str(source), "-o", str(made)], capture_output=True, text=True, check=True,
                            timeout=BUILD_SECONDS)
             made.replace(path)
     return path

@@ -76,6 +76,32 @@ def test_samples_left_out_tell_what_new_ones_will_find():
     assert not index.rebuilt(groups=lambda wanted: torch.zeros(len(wanted))).tuning.apart, "one sample cannot be left out"
 
 
+@pytest.mark.parametrize("width, probes", [(1, 1), (8, 5), (20, 40), (8, 60), (300, 7)])
+def test_the_kernel_finds_what_faiss_finds(width, probes):
+    """At most it leaves out cells that are hardly worth it; with all of them nothing."""
+    random = np.random.default_rng(9)
+    steep = torch.exp(-torch.arange(24) / 5.0)  # as the axes of a fitted metric
+    keys = clusters(random, 3000, 24) * steep
+    keys = keys / keys.norm(dim=1, keepdim=True)
+    cells = built(torch.arange(2900), keys[:2900], torch.arange(2900))._cells.copy()
+    cells.remove(torch.arange(0, 2900, 3))
+    if cells._kernel is None:
+        pytest.skip("no compiler here")
+    queries = keys[2900:]
+    mine = cells.ranked(queries, width, probes)
+    cells._kernel = None
+    theirs = cells.ranked(queries, width, probes)
+    assert not bool((mine.ids[mine.ids >= 0] % 3 == 0).any())
+    assert share_found(mine, theirs) > 0.97 and bool((mine.distances[:, 0] - theirs.distances[:, 0] >= 0).all())
+    if probes >= cells.count:
+        assert torch.equal(mine.distances, theirs.distances)
+
+
+def test_keys_that_no_few_columns_tell_apart_are_left_to_faiss():
+    keys = unit_rows(np.random.default_rng(10), 2000, 200)
+    assert built(torch.arange(2000), keys, torch.arange(2000))._cells._kernel is None
+
+
 def test_labels_agree_before_neighbours_do():
     random = np.random.default_rng(1)
     ids, keys, ties = some(random, 4000)
