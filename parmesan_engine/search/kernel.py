@@ -41,8 +41,10 @@ class Queries(ctypes.Structure):
 
 
 def keys_of(codes: torch.Tensor, **others: int) -> Keys:
-    """Return the kernel's view of contiguous (N, D) codes, with the fields in `others` set. The codes must outlive it."""
-    return Keys(codes=codes.data_ptr(), count=len(codes), channels=codes.shape[1], format=FORMAT_NUMBER[codes.dtype], **others)
+    """Return the kernel's view of contiguous (N, D) codes, with the fields in `others` set. It keeps the codes alive."""
+    view = Keys(codes=codes.data_ptr(), count=len(codes), channels=codes.shape[1], format=FORMAT_NUMBER[codes.dtype], **others)
+    view.owner = codes
+    return view
 
 
 @functools.cache

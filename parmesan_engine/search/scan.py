@@ -68,9 +68,11 @@ class Sketches:
         self._clusters[clusters] = torch.stack([inside[:, :, 0].amin(1), inside[:, :, 1].amax(1)], 1)
 
     def keys(self, codes: torch.Tensor, ties: torch.Tensor) -> kernel.Keys:
-        """Return the kernel's view of (N, D) codes in slots 0 .. N - 1. All of them must outlive it."""
-        return kernel.keys_of(codes, ties=ties.data_ptr(), panels=self._panels.data_ptr(), half=self._half.data_ptr(),
+        """Return the kernel's view of (N, D) codes in slots 0 .. N - 1. It keeps all of them alive."""
+        view = kernel.keys_of(codes, ties=ties.data_ptr(), panels=self._panels.data_ptr(), half=self._half.data_ptr(),
                               boxes=self._boxes.data_ptr(), clusters=self._clusters.data_ptr(), columns=self.axes.columns)
+        view.owner = codes, ties, *(getattr(self, name) for name in ARRAYS)
+        return view
 
 
 class Arranged:
@@ -84,9 +86,11 @@ class Arranged:
             arrange(self.sketch, kernel.load().tile_rows(), self.order)
 
     def part(self, start: int, stop: int) -> kernel.Queries:
-        """Return what the kernel needs to know of the queries that come start-th to stop-th. `self` must outlive the call."""
+        """Return the kernel's view of the queries that come start-th to stop-th. It keeps them alive."""
         order = self.order[start:stop]
-        return kernel.Queries(self.rows.data_ptr(), self.sketch.data_ptr(), order.data_ptr(), len(order))
+        view = kernel.Queries(self.rows.data_ptr(), self.sketch.data_ptr(), order.data_ptr(), len(order))
+        view.owner = self
+        return view
 
 
 def arrange(sketch: torch.Tensor, leaf: int, order: torch.Tensor) -> None:

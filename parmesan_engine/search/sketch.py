@@ -20,7 +20,7 @@ from parmesan_engine.search.codes import decode
 SCALE = 16_000  # of a coordinate in [-2, 2]: it fits 16 bits, and sums of products of two sketches fit 32
 FITTED, PROBES = 4_096, 64  # rows that the axes are fitted to; rows that try how well a width rules out
 COLUMNS = (16, 32, 64, 128, 256)
-EXACT_COST = 6_000  # an exact distance takes about as long as so many columns of a sketch
+EXACT_COST = 20_000  # an exact distance takes about as long as so many columns of a sketch, most pairs being spared by their boxes
 
 
 @dataclass(frozen=True)
