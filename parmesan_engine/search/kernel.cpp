@@ -496,6 +496,19 @@ void take_pairs(Pairs* pairs, int64_t* rows, int64_t* slots, float* distances) {
     delete pairs;
 }
 
+// Mark the rows of (count, width) ids that hold an id which `dead` marks; -1 is no id.
+void mark_rows(const int64_t* ids, int64_t count, int width, const uint8_t* dead, uint8_t* rows, int threads) {
+    constexpr int64_t PART = 4096;
+    share((count + PART - 1) / PART, threads, [&](int64_t part) {
+        for (int64_t n = part * PART; n < std::min(count, (part + 1) * PART); n++) {
+            uint8_t any = 0;
+            for (int i = 0; i < width; i++)
+                if (const int64_t id = ids[n * width + i]; id >= 0) any |= dead[id];
+            rows[n] = any;
+        }
+    });
+}
+
 // Write the distances of chosen pairs; +inf where the slot is -1.
 void pair_distances(const Keys* keys, const float* queries, const int64_t* rows, const int64_t* slots, int64_t count, float* distances,
                     int threads) {

@@ -113,6 +113,8 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.sketch.argtypes = [keys, pointer, pointer, ctypes.c_double, pointer, number]
     library.put.argtypes = [pointer, pointer, pointer, number, pointer, long]
     library.put.restype = None
+    library.mark_rows.argtypes = [pointer, long, number, pointer, pointer, number]
+    library.mark_rows.restype = None
     library.arrange.argtypes = [pointer, number, long, number, pointer, number]
     library.arrange.restype = None
     return library

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from parmesan_engine.search import kernel, scan
+
 FIRST, LAST = torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max
 
 
@@ -96,9 +98,12 @@ class RankedLists:
 
         The last element of `dead` must be False: it is what the id -1 of an empty place reads.
         """
-        gone = dead[self.ids]
-        rows = gone.any(1).nonzero().flatten()
-        lists, gone = self.rows(rows), gone[rows]
+        if self.ids.device.type == "cpu" and kernel.load():
+            rows = scan.rows_with(self.ids, dead)
+        else:
+            rows = dead[self.ids].any(1).nonzero().flatten()
+        lists = self.rows(rows)
+        gone = dead[lists.ids]
         lists.distances.masked_fill_(gone, torch.inf)
         lists.ties.masked_fill_(gone, LAST)
         lists.ids.masked_fill_(gone, -1)

@@ -125,3 +125,11 @@ def pair_distances(queries: torch.Tensor, codes: torch.Tensor, rows: torch.Tenso
     kernel.load().pair_distances(keys, queries.data_ptr(), rows.data_ptr(), columns.data_ptr(), len(rows), out.data_ptr(),
                                  torch.get_num_threads())
     return out
+
+
+def rows_with(ids: torch.Tensor, dead: torch.Tensor) -> torch.Tensor:
+    """Return the ascending rows of (Q, W) int64 ids, -1 where there is none, that hold an id marked in the bool `dead`."""
+    ids, dead = ids.contiguous(), dead.contiguous()
+    marks = torch.empty(len(ids), dtype=torch.bool)
+    kernel.load().mark_rows(ids.data_ptr(), *ids.shape, dead.data_ptr(), marks.data_ptr(), torch.get_num_threads())
+    return marks.nonzero().flatten()

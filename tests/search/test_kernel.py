@@ -129,14 +129,14 @@ def test_a_folder_that_others_can_write_is_not_loaded_from(tmp_path, monkeypatch
     (tmp_path / "parmesan-studio").mkdir(mode=0o777)
     (tmp_path / "parmesan-studio").chmod(0o777)
     with caplog.at_level(logging.WARNING):
-        assert kernel.load.__wrapped__() is None
+        assert kernel.compiled.__wrapped__(kernel.SOURCE, kernel.FLAGS) is None
     assert "can be written by others" in caplog.text
 
 
 def test_without_a_compiler_the_reason_is_said(monkeypatch, caplog):
     monkeypatch.setattr(kernel.shutil, "which", lambda name: None)
     with caplog.at_level(logging.WARNING):
-        assert kernel.load.__wrapped__() is None
+        assert kernel.compiled.__wrapped__(kernel.SOURCE, kernel.FLAGS) is None
     assert "no C++ compiler" in caplog.text
 
 
@@ -149,5 +149,5 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr(kernel.subprocess, "run", broken)
     with caplog.at_level(logging.WARNING):
-        assert kernel.load.__wrapped__() is None
+        assert kernel.compiled.__wrapped__(kernel.SOURCE, kernel.FLAGS) is None
     assert "no such flag" in caplog.text
