@@ -18,7 +18,7 @@ EXACT_BELOW = 100_000  # entries up to which exact search is fast enough
 CELLS = 2  # times the square root of the entries (performance.md)
 QUERIES = 2048  # entries searched to measure recall
 APART = 1 / 8  # share of the entries that may be left out at a time
-STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # cells to look at, least first
+STEPS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)  # cells to look at, least first
 
 
 @dataclass(frozen=True)
