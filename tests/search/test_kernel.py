@@ -1,6 +1,7 @@
 """The compiled kernel: sketches bound distances from below, its lists are those of brute force bit for bit, and it is built safely."""
 
 import logging
+import platform
 import subprocess
 
 import numpy as np
@@ -151,3 +152,32 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         assert kernel.compiled.__wrapped__(kernel.SOURCE, kernel.FLAGS) is None
     assert "no such flag" in caplog.text
+
+
+def processor_flags(name):
+    return tuple(f"-march={name}" if flag.startswith("-march") else flag for flag in kernel.FLAGS)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the other ways are for x86-64")
+def test_the_way_for_any_processor_gives_the_same_bits(monkeypatch):
+    random = np.random.default_rng(5)
+    rows, queries = real_like(random, 5000, 40), real_like(random, 100, 40)
+    found = []
+    for library in (kernel.load(), kernel._declared(kernel.compiled(kernel.SOURCE, processor_flags("x86-64")))):
+        monkeypatch.setattr(kernel, "load", lambda library=library: library)
+        for name in FORMATS:
+            index = ExactIndex(channels=40, key_format=name)
+            index.add(torch.arange(5000), rows, torch.arange(5000))
+            found.append(index.search(queries, 9))
+    for one, other in zip(found[:3], found[3:], strict=True):
+        assert torch.equal(one.ids, other.ids) and torch.equal(one.distances, other.distances)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX-512 is for x86-64")
+@pytest.mark.parametrize("processor", ["skylake-avx512", "znver4"])
+def test_the_way_for_avx_512_compiles(tmp_path, processor):
+    command = ["c++", *processor_flags(processor), "-Wall", "-Wextra", "-Werror", str(kernel.SOURCE), "-o", str(tmp_path / "kernel.so")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "bad value" in done.stderr:
+        pytest.skip(f"this compiler does not know {processor}")
+    assert done.returncode == 0, done.stderr
