@@ -106,10 +106,15 @@ static inline float distance(const float* q, const float* x, int channels) {  //
 }
 
 template <typename Code> static const float* decoded(const Code* code, int channels, float* out) {  // as codes.decode, bit for bit
-    double square = 0;  // exact for both formats, so the order of the sum does not matter
-    for (int i = 0; i < channels; i++) square += (double)code[i] * (double)code[i];
-    const float length = std::max((float)std::sqrt(square), 1e-30f);
-    for (int i = 0; i < channels; i++) out[i] = (float)code[i] / length;
+    double squares[8] = {};  // sums are exact for both formats, so their order does not matter
+    for (int i = 0; i < channels; i++) out[i] = (float)code[i];
+    int i = 0;
+    for (; i + 8 <= channels; i += 8)
+        for (int j = 0; j < 8; j++) squares[j] += (double)out[i + j] * (double)out[i + j];
+    for (; i < channels; i++) squares[0] += (double)out[i] * (double)out[i];
+    for (int j = 1; j < 8; j++) squares[0] += squares[j];
+    const float length = std::max((float)std::sqrt(squares[0]), 1e-30f);
+    for (i = 0; i < channels; i++) out[i] /= length;
     return out;
 }
 
