@@ -12,9 +12,12 @@ import torch
 
 from parmesan_engine.errors import LimitError
 from parmesan_engine.search.cells import Cells, drawn
+from parmesan_engine.search.codes import FORMATS, entry_bytes
 from parmesan_engine.search.exact import ExactIndex
 
-EXACT_BELOW = 100_000  # entries up to which exact search is fast enough
+EXACT_BELOW = 100_000  # entries up to which cells gain nothing over exact search
+EXACT_UP_TO = 1_000_000  # entries up to which exact search is what we choose: a picture of 512x512 takes it seconds (README)
+SKETCH = 46  # bytes that exact search keeps for each entry beside the row, its spare room included
 CELLS = 2  # times the square root of the entries (performance.md)
 QUERIES = 2048  # entries searched to measure recall
 APART = 1 / 8  # share of the entries that may be left out at a time
@@ -40,15 +43,14 @@ def cells_for(entries: int) -> int:
 
 
 def choose(entries: int, channels: int, *, budget: float | None = None, recall: float = 0.98) -> dict[str, Any]:
-    """Return the recipe of the index for so many entries: exact where it fits and is fast enough, else approximate, else 8 bits.
+    """Return the recipe of the index for so many entries: exact in the best format that fits, or approximate where there are very many.
 
     budget: bytes that keys and index may take in memory, None: no limit. Raises LimitError when nothing fits.
     """
-    exact = {form: {"name": "exact", "keywords": {"key_format": form}} for form in ("float32", "float16", "int8")}
-    sizes = [(exact["float32"], 4 * channels + 24), (exact["float16"], 2 * channels + 24), (exact["int8"], channels + 24)]
-    if entries > EXACT_BELOW:
-        cells = {"name": "approximate", "keywords": {"least_recall": recall}}
-        sizes = [(cells, 2 * channels + 8 + (4 * channels + 56) * cells_for(entries) / entries), sizes[-1]]
+    exact = [({"name": "exact", "keywords": {"key_format": form}}, entry_bytes(channels, form) + SKETCH) for form in FORMATS]
+    cells = {"name": "approximate", "keywords": {"least_recall": recall}}
+    apart = (cells, 2 * channels + 8 + (4 * channels + 56) * cells_for(entries) / entries)
+    sizes = exact if entries <= EXACT_UP_TO else [apart, exact[-1]]
     for recipe, size in sizes:
         if budget is None or size * entries <= budget:
             return recipe

@@ -112,7 +112,7 @@ def test_a_new_metric_while_the_index_is_made_wins(project, monkeypatch):
 def test_chosen_by_size_and_budget(project):
     assert searching.choose(project)["index"] == "exact"
     size = len(project) * project.live.predictor().metric.key_dim
-    now = searching.choose(project, budget=2.6 * size + 30 * len(project))
+    now = searching.choose(project, budget=2.6 * size + 74 * len(project))
     assert now["keywords"] == {"key_format": "float16"}
     with pytest.raises(LimitError):
         searching.choose(project, budget=100)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search import ApproximateIndex, ExactIndex, LiveSearch
 from parmesan_engine.search.cells import Labels
+from parmesan_engine.search.codes import entry_bytes
 from parmesan_engine.search.distance import pair_distances
-from parmesan_engine.search.tuning import choose
+from parmesan_engine.search.tuning import SKETCH, choose
 from tests.search.reference import unit_rows
 
 FULL = np.iinfo(np.int64)
@@ -271,10 +272,19 @@ def test_wrong_input_is_refused_and_changes_nothing():
 
 def test_choice_follows_size_and_budget():
     mib = 2**20
-    assert choose(50_000, 64)["name"] == "exact"
-    assert choose(1_000_000, 64, recall=0.95) == {"name": "approximate", "keywords": {"least_recall": 0.95}}
-    assert choose(50_000, 64, budget=10 * mib) == {"name": "exact", "keywords": {"key_format": "float16"}}
-    assert choose(1_000_000, 64, budget=140e6)["name"] == "approximate"
-    assert choose(1_000_000, 64, budget=100 * mib) == {"name": "exact", "keywords": {"key_format": "int8"}}
-    with pytest.raises(LimitError, match="84 MiB"):
+    assert choose(50_000, 64) == {"name": "exact", "keywords": {"key_format": "float32"}}
+    assert choose(2_000_000, 64, recall=0.95) == {"name": "approximate", "keywords": {"least_recall": 0.95}}
+    assert choose(50_000, 64, budget=11 * mib) == {"name": "exact", "keywords": {"key_format": "float16"}}
+    assert choose(1_000_000, 64, budget=140e6) == {"name": "exact", "keywords": {"key_format": "int8"}}
+    assert choose(2_000_000, 64, budget=270e6) == {"name": "exact", "keywords": {"key_format": "int8"}}
+    with pytest.raises(LimitError, match="128 MiB"):
         choose(1_000_000, 64, budget=50 * mib)
+
+
+def test_bytes_counted_on_are_bytes_taken():
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randn(30_000, 6, generator=random) @ torch.randn(6, 64, generator=random)
+    for form in ("float32", "float16", "int8"):
+        index = ExactIndex(channels=64, key_format=form)
+        index.add(torch.arange(30_000), torch.nn.functional.normalize(rows, dim=1), torch.arange(30_000))
+        assert index.bytes_per_entry <= entry_bytes(64, form) + SKETCH
