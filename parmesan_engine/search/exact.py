@@ -26,7 +26,8 @@ from parmesan_engine.types import Neighbors
 QUERY_CHUNK = 16384  # queries between two progress reports
 WIDER = 8  # a longer list for the queries that one bound leaves open: on a GPU far cheaper than to settle them
 SETTLE_ROWS, SETTLE_KEYS = 64, 65536  # tile of the second scan: 16 MiB of scores
-REARRANGE, FEW = 2, 1024  # rows are arranged anew when there are so many times (and so many) more than the last time
+REARRANGE, FEW = 2, 1024  # rows are arranged anew when there are so many times (and so many) more than the last time,
+FOREIGN = 1 / 8  # or when so many of them lie where others were, among rows that they are unlike
 MOVED = 1 << 20  # rows moved at a time, so that an index in a file is never in RAM as a whole
 
 
@@ -46,7 +47,7 @@ class ExactIndex(Rows):
         super().__init__(channels=channels, device=device, key_format=key_format, folder=folder)
         self._compiled = not self.on_gpu and kernel.load() is not None
         self._sketches: scan.Sketches | None = None
-        self._arranged = 0  # entries when the rows were last put in the order of neighbours
+        self._arranged = self._foreign = 0  # entries when the rows were last put in the order of neighbours; rows put among them since
 
     @property
     def bytes_per_entry(self) -> float:
@@ -56,7 +57,7 @@ class ExactIndex(Rows):
     def copy(self) -> Self:
         """Return an index with the same entries that can change by itself."""
         other = super().copy()
-        other._sketches, other._arranged = self._sketches and self._sketches.copy(), self._arranged
+        other._sketches, other._arranged, other._foreign = self._sketches and self._sketches.copy(), self._arranged, self._foreign
         return other
 
     def search(self, queries: torch.Tensor, k: int) -> Neighbors:
@@ -96,7 +97,8 @@ class ExactIndex(Rows):
         """Keep the sketches of the rows in some slots right; arrange all rows anew when there are many more."""
         if not self._compiled or len(self) == 0:
             return
-        if self._sketches is None or len(self) > REARRANGE * self._arranged + FEW:
+        self._foreign += int((slots < self._arranged).sum())
+        if self._sketches is None or len(self) > REARRANGE * self._arranged + FEW or self._foreign > FOREIGN * self._arranged + FEW:
             self._arrange()
         elif len(slots):
             self._sketches.grow(len(self._codes))
@@ -104,7 +106,7 @@ class ExactIndex(Rows):
 
     def _arrange(self) -> None:
         """Put the rows in an order in which neighbours are together, on axes fitted to them, and sketch them all."""
-        self._sketches, self._arranged = None, 0  # should this fail, for want of room, the search goes on without
+        self._sketches, self._arranged, self._foreign = None, 0, 0  # should this fail, for want of room, the search goes on without
         axes = Axes.fit(self.codes)
         sketch, order = axes.sketch(self.codes), torch.arange(len(self), dtype=torch.int32)
         sketches = scan.Sketches(axes, len(self._codes))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parmesan_engine.errors import LimitError
-from parmesan_engine.search import ExactIndex, kernel, scan, sketch
+from parmesan_engine.search import ExactIndex, exact, kernel, scan, sketch
 from parmesan_engine.search.codes import FORMATS, decode
 from parmesan_engine.search.distance import pair_distances
 from parmesan_engine.search.sketch import SCALE, Axes
@@ -114,6 +114,20 @@ def test_few_pairs_of_real_features_need_their_distance():
     distances, slots = torch.empty(500, 8), torch.empty(500, 8, dtype=torch.int64)
     taken = scan.nearest(index._sketches.keys(index.codes, index.ties), arranged.part(0, 500), distances, slots)
     assert 500 * 8 <= taken < 0.05 * 500 * 20_000
+
+
+def test_rows_are_arranged_anew_when_many_lie_among_others(monkeypatch):
+    random = np.random.default_rng(6)
+    monkeypatch.setattr(exact, "FEW", 0)
+    index, rows = ExactIndex(channels=16), real_like(random, 4000, 16)
+    index.add(torch.arange(4000), rows, torch.arange(4000))
+    for start in range(0, 1500, 100):  # rows of the end come into the holes
+        index.remove(torch.arange(start, start + 100))
+    assert index._foreign <= 0.125 * index._arranged < 500
+    left = torch.arange(1500, 4000)
+    assert set(index.ids.tolist()) == set(left.tolist()) and torch.equal(index.lookup(left)[0], rows[left])
+    found, (ids, distances) = index.search(rows[:20].contiguous(), 5), brute(index, rows[:20].contiguous(), 5)
+    assert torch.equal(found.ids, ids) and torch.equal(found.distances, distances)
 
 
 def test_rows_that_are_not_of_unit_length_are_refused():
