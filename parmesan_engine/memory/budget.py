@@ -39,12 +39,15 @@ def level_of(counts: np.ndarray, budget: int) -> int:
 def drawn(lots: np.ndarray, classes: np.ndarray, budget: int) -> np.ndarray:
     """Return the (n,) mask of the entries to keep: at most `budget`. lots: (n,) uint64; classes: (n,) int from 0 on.
 
-    Entries of equal content have equal lots and stay or go together. Raises LimitError.
+    Entries of equal content have equal lots and stay or go together, unless nothing would be left of their class: then as many
+    of them stay as there is room for, whichever. Raises LimitError.
     """
     kept = np.ones(len(lots), bool)
     counts = np.bincount(classes)
     level = level_of(counts, budget)
     for number in np.flatnonzero(counts > level):
         mine = np.flatnonzero(classes == number)
-        kept[mine] = lots[mine] < np.partition(lots[mine], level)[level]
+        bar = np.partition(lots[mine], level)[level]
+        below = lots[mine] < bar
+        kept[mine] = below if below.any() else np.isin(mine, mine[lots[mine] == bar][:level])
     return kept

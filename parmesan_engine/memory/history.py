@@ -84,6 +84,16 @@ def done_again(record: VersionRecord, by_seq: dict[int, VersionRecord]) -> Versi
     return record if turns % 2 == 0 else VersionRecord("", -1, 0.0, "undo", "", 0, 0, 0, "", None, "")
 
 
+def standing(records: list[VersionRecord], first: int) -> set[str]:
+    """Return the verbs of the versions from place `first` on that still stand: neither what was undone among them nor its undo.
+
+    A redo of something earlier is what it does again, an undo of something earlier is "undo".
+    """
+    by_seq, later = {record.seq: record for record in records}, records[first:]
+    seqs, gone = {record.seq for record in later}, undone(later)
+    return {done_again(record, by_seq).verb for record in later if record.seq not in gone and record.undoes not in seqs}
+
+
 def checked_tag(text: str) -> str:
     """Return a label of a version on one line. Raises FormatError when it is too long."""
     text = " ".join(str(text).split())

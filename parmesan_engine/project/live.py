@@ -16,7 +16,7 @@ import numpy as np
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.insight import Explanation, explain, imagine
 from parmesan_engine.memory import Memory
-from parmesan_engine.memory.history import done_again
+from parmesan_engine.memory.history import standing
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
@@ -138,7 +138,7 @@ class Live:
             return
         known = self._fits.get(self.memory.version)
         purged = self._fit.fitted_on not in versions  # by this process or another: their versions have left the history
-        taken_back = known is None and delta.verb not in ("add", "consolidate")  # a version seen before has its metric
+        taken_back = known is None and self._done_since(self._predictor.version) - {"add", "consolidate"}  # one seen before has its metric
         forgotten = purged or (taken_back and np.isin(delta.removed, self._fit.ids).any())
         if len(self.memory) == 0:
             self._predictor = None
@@ -201,13 +201,15 @@ class Live:
         fit = Fit(Metric.from_bytes(stored[0]), stored[1], self.memory.checkout(stored[1]).ids)
         if fit.metric.features != len(self.groups):
             return None
-        history = self.memory.history()
-        since = max(n for n, record in enumerate(history) if record.version == fit.fitted_on) + 1
-        by_seq = {record.seq: record for record in history}
-        taken_back = {done_again(record, by_seq).verb for record in history[since:]} - PAINTING
+        taken_back = self._done_since(fit.fitted_on) - PAINTING
         stored = self.memory.is_stored(fit.ids)
         switched_off = stored & (self.memory.weights(fit.ids) == 0)
         return None if switched_off.any() or (taken_back and not stored.all()) else fit
+
+    def _done_since(self, version: str) -> set[str]:
+        """Return the verbs that stand since a version was the newest, whoever used them; all of them if it has left the history."""
+        history = self.memory.history()
+        return standing(history, max((n for n, record in enumerate(history) if record.version == version), default=-1) + 1)
 
     def _new_fit(self, progress: Progress) -> Fit:
         if len(self.memory) == 0:

@@ -49,6 +49,14 @@ def test_equal_entries_stay_or_go_together():
     assert drawn(lots, np.zeros(5, int), 4).tolist() == [True, True, True, False, True]
 
 
+def test_a_class_of_equal_entries_is_not_lost():
+    """Regression: what was learned twice has each entry twice, and with a small budget all of them went."""
+    lots, classes = np.array([5, 7, 5, 5, 6], np.uint64), np.array([0, 1, 0, 0, 1])
+    assert drawn(lots, classes, 2).tolist() == [True, False, False, False, True]
+    assert drawn(lots, classes, 3).tolist() == [True, False, False, False, True]
+    assert drawn(lots, classes, 4).tolist() == [True, True, True, False, True]
+
+
 def bars(memory, ids, kept):
     """Return for each class the lowest lot that went; above all where none did."""
     lots, labels = memory.lots(ids), memory.labels(ids).argmax(axis=1)

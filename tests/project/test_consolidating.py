@@ -141,3 +141,34 @@ def test_cancelling_changes_nothing(learned):
     with pytest.raises(StoppedError):
         propose(learned, entries=9, progress=stop)
     assert learned.version == version and job.fraction > 0 and learned.task.kind in (TASK.kind, "regression")
+
+
+@pytest.mark.parametrize("verb", [lambda p: consolidate(p, propose(p, entries=len(p) // 4)), lambda p: p.redo()], ids=["it", "its redo"])
+def test_the_metric_stays_when_another_process_consolidates(learned, verb):
+    """Regression: who only heard of it fitted anew from what was left, and stored that fit for all."""
+    consolidate(learned, propose(learned, entries=len(learned) // 4))
+    learned.undo()
+    with Project.open(learned.path) as looking, Project.open(learned.path) as doing:
+        picture, metric = looking.samples()[0].id, learned.metric_state()["id"]
+        looking.predict(picture)
+        verb(doing)
+        looking.refresh()
+        assert looking.version == doing.version and looking.metric_state()["id"] == metric
+        assert same(looking.predict(picture), doing.predict(picture))
+        doing.undo()
+        doing.forget(source="b", purge=False)
+        looking.refresh()
+        assert looking.metric_state()["id"] == doing.metric_state()["id"] != metric, "what is forgotten is fitted without"
+
+
+def test_what_is_undone_and_done_again_leaves_the_metric_over_a_restart(project):
+    """Regression: the undo counted as one that took something back, although it was redone."""
+    project.refit()
+    metric = project.metric_state()["id"]
+    project.annotate(project.second, [line(8, 3, 5, 1)])
+    consolidate(project, propose(project, entries=len(project) // 2))
+    project.undo()
+    project.redo()
+    small = project.predict(project.first)
+    with Project.open(project.path) as again:
+        assert again.metric_state()["id"] == metric == small.metric and same(again.predict(project.first), small)
