@@ -20,7 +20,7 @@ from pages.components.messages import Ledger, Log, is_count, is_name, parse_log
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ParmesanError, UnknownNameError, VersionError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, searching
 from parmesan_engine.types import Prediction
 
 
@@ -86,7 +86,7 @@ def predict(desk: Desk, project: Project) -> Prediction | None:
     Of a volume it is the overview: its slices are drawn one by one (`_maps`).
     """
     version = past_version(desk, project)
-    what = (desk.project, desk.sample, version, project.task)
+    what = (desk.project, desk.sample, version, project.task, searching.mark(project))
     with desk.lock:
         if desk.held is None or desk.held[0] != (*what, version or project.version, project.metric_state()["id"]):
             start = time.perf_counter()

@@ -6,7 +6,7 @@ import numpy as np
 
 from pages._view import View
 from parmesan_engine.errors import EmptyMemoryError
-from parmesan_engine.project import Project, SampleRecord, asking
+from parmesan_engine.project import Project, SampleRecord, asking, searching
 from parmesan_engine.resample import Box
 
 CHANGE, REACH = "change", "reach"
@@ -31,7 +31,8 @@ def layer_id(view: View, project: Project, record: SampleRecord, name: str) -> s
     """Return a word that names what the layer shows: equal words, equal arrays. It may stand in an address."""
     chosen = view.asked.chosen
     of = chosen.key if name == REACH and chosen else f"{view.seq} {len(project.history())}"
-    return hashlib.blake2b(f"{of} {project.version} {project.metric_state()['id']}".encode(), digest_size=8).hexdigest()
+    words = f"{of} {project.version} {project.metric_state()['id']} {searching.mark(project)}"
+    return hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
 
 
 def layer(view: View, project: Project, record: SampleRecord, name: str, box: Box | None) -> np.ndarray | None:

@@ -6,7 +6,7 @@ from pages._blobs import DOUBT_STEPS, PREDICTION_STEPS, codes_blob, share_blob
 from pages._desk import Desk, past_version, predict
 from pages._layers import CHANGE, REACH, layer, layer_id, offered
 from parmesan_engine.errors import UnknownNameError
-from parmesan_engine.project import Project, SampleRecord
+from parmesan_engine.project import Project, SampleRecord, searching
 from parmesan_engine.types import Prediction
 
 DOUBTS = ("conflict", "novelty")
@@ -21,7 +21,7 @@ def map_states(desk: Desk, project: Project, record: SampleRecord) -> dict[str, 
     prediction = predict(desk, project) if record.id == desk.sample else None
     if prediction is None:
         return states
-    state = f"{prediction.version[:12]}-{str(prediction.metric)[:12]}"
+    state = f"{prediction.version[:12]}-{str(prediction.metric)[:12]}-{searching.mark(project)}"
     states["prediction"] = state
     if desk.layer in DOUBTS:
         states[desk.layer] = state

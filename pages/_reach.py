@@ -9,7 +9,7 @@ from pages._layers import reaching
 from pages._view import View
 from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.insight import StrokeScore
-from parmesan_engine.project import Project, SampleRecord, asking
+from parmesan_engine.project import Project, SampleRecord, asking, searching
 from parmesan_engine.types import Provenance
 
 ACTS = ("reach", "review", "close")
@@ -60,7 +60,7 @@ def block(view: View, project: Project, record: SampleRecord | None) -> dict[str
     if record is None or view.seq is not None or not reaching(view, project):
         return None
     chosen, asked = view.asked.chosen, view.asked
-    key = (chosen.key, record.id, project.version, project.metric_state()["id"])
+    key = (chosen.key, record.id, project.version, project.metric_state()["id"], searching.mark(project))
     if asked.counted is None or asked.counted[0] != key:
         asked.counted = (key, asking.reach_share(project, record.id, chosen.ids))
     share, decided = asked.counted[1]

@@ -34,6 +34,7 @@ def _words(now: dict) -> str:
         return f"Finds {now['recall']:.1%} of the nearest examples{agree}: measured on {'examples' if not now['apart'] else 'samples'} " \
                f"that were left out. {size}"
     if now["index"] == "approximate":
-        wait = "It is made while you paint on the Annotate page." if now["due"] else f"It begins at {EXACT_BELOW:,} examples."
+        later = f"It begins at {EXACT_BELOW:,} examples." if now["entries"] < EXACT_BELOW else "The index could not be made: see the log."
+        wait = "It is made while you paint on the Annotate page." if now["due"] else later
         return f"Every nearest example is still found. {wait} {size}"
     return f"Finds every nearest example. {size}" if now["exact"] else f"{now['note'].capitalize()}. {size}"

@@ -9,7 +9,7 @@ from pages._desk import Desk
 from pages._sidebar import sidebar
 from pages._widgets import border
 from parmesan_engine.io import open_dataset
-from parmesan_engine.project import Project, scoring
+from parmesan_engine.project import Project, scoring, searching
 from parmesan_engine.project.curve import learning_curve
 from parmesan_engine.project.scoring import Report
 from parmesan_engine.project.truth import truth_stamp
@@ -83,7 +83,7 @@ def _folder(desk: Desk, project: Project) -> None:
     split = middle.selectbox("Part", dataset.splits(), index=0, key=f"eval-split-{folder}")
     limit = right.number_input("Samples at most", 1, 100_000, 20, key="eval-limit")
     name = f"evaluate {desk.project} {folder} {split}"
-    key = (int(limit), project.version, project.metric_state()["id"], project.task)
+    key = (int(limit), project.version, project.metric_state()["id"], project.task, searching.mark(project))
     if last.button("Evaluate", type="primary", icon=":material/analytics:", width="stretch", disabled=split is None):
         _jobs.start(name, lambda job: (key, scoring.score_dataset(project.snapshot(), dataset.folder, split=split,
                                                                   samples=int(limit), progress=job.report)),
@@ -119,15 +119,15 @@ def _curve(desk: Desk, project: Project, unpainted: bool) -> None:
         if project.version not in {point.record.version for point in points}:
             st.caption("The memory has changed since: walk again to see the present version.")
         elif then != key:
-            st.caption("What it was made from (truth, classes or metric) has changed since: walk again to score what is there now.")
+            st.caption("What it was made from (truth, classes, metric or search) has changed since: walk again to score what is there now.")
         _scores.draw_curve(points)
 
 
 def _key(opened: str, project: Project, unpainted: bool, version: str | None = None) -> tuple:
-    """Return what a report depends on: the project and version, the present metric or the version's own, and what was compared with."""
+    """Return what a report depends on: project and version, the present metric or the version's own, what was compared with, search."""
     now = version is None or version == project.version
     return (opened, version or project.version, project.metric_state()["id"] if now else "", project.task,
-            truth_stamp(project.path), project.version if unpainted else "")
+            truth_stamp(project.path), project.version if unpainted else "", searching.mark(project))
 
 
 def _stale(project: Project, report: Report, same: bool) -> None:
@@ -136,7 +136,7 @@ def _stale(project: Project, report: Report, same: bool) -> None:
         st.caption(f"Of version {report.version[:8]} with {report.entries:,} examples. The memory has changed since and now has "
                    f"{len(project):,}: evaluate again to score it.")
     elif not same:
-        st.caption("What it was made from (truth, classes, metric or number of samples) has changed since: evaluate again to score "
+        st.caption("What it was made from (truth, classes, metric, search or number of samples) has changed since: evaluate again to score "
                    "what is there now.")
 
 

@@ -3,6 +3,8 @@
 An approximate index is made beside the work (`Upkeep`), on the machine that uses it; until it is made, the search is exact.
 """
 
+import hashlib
+import json
 from typing import Any
 
 from parmesan_engine.errors import EmptyMemoryError
@@ -62,7 +64,13 @@ def state(project) -> dict[str, Any]:
         tuning = getattr(index, "tuning", None)
         measured = {name: getattr(tuning, name) for name in none} if tuning else none
         return {**shown, "exact": index.exact, **measured, "bytes_per_entry": index.bytes_per_entry, "note": index.note,
-                "due": predictor.index_due}
+                "due": project._upkeep.index_due(project.live)}
+
+
+def mark(project) -> str:
+    """Return a word for how a project searches now: what was found in one way is not to be shown for another."""
+    recipe = _chosen(project)
+    return hashlib.blake2b(json.dumps([recipe["name"], recipe.get("keywords", {})]).encode(), digest_size=4).hexdigest()
 
 
 def _chosen(project) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Each reads one state, takes no lock meanwhile, and hands over when it is done.
 """
 
+import logging
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,8 @@ from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.project.live import Fit, Live
 
+log = logging.getLogger(__name__)
+
 
 class Upkeep:
     """The background work of one project, one thing at a time. Its methods are called under the project's lock, except `join`."""
@@ -23,6 +27,7 @@ class Upkeep:
         self._lock = lock
         self._worker: threading.Thread | None = None
         self._tried = ""  # the version of the last such fit: each is tried once
+        self._failed: Callable[[], Predictor | None] = lambda: None  # whose index could not be made: tried once, it searches on as it is
 
     def join(self) -> None:
         """Wait for work under way; without the lock, which it takes to hand over."""
@@ -31,7 +36,11 @@ class Upkeep:
 
     def due(self, live: Live) -> bool:
         """Whether something is under way, or worth its time: a fit at a version where none was tried, or an index."""
-        return self._working or self._fit_due(live) or live.index_due
+        return self._working or self._fit_due(live) or self.index_due(live)
+
+    def index_due(self, live: Live) -> bool:
+        """Whether an approximate index is to be made, or is being made, of what is searched now."""
+        return live.index_due and not live.uses(self._failed())
 
     def start(self, live: Live) -> bool:
         """Start what is due; return whether something is under way."""
@@ -65,7 +74,13 @@ class Upkeep:
                 live.adopt(fit)
 
     def _index(self, live: Live, predictor: Predictor, make: Callable[[], Any]) -> None:
-        index = make()
+        try:
+            index = make()
+        except (MemoryError, RuntimeError) as error:  # no room; torch and Faiss say so by a RuntimeError
+            log.warning("an approximate index could not be made, search stays as it is: %s", error)
+            with self._lock:
+                self._failed = weakref.ref(predictor)
+            return
         with self._lock:
             if live.uses(predictor):  # else the metric, and with it all keys, changed meanwhile
                 predictor.adopt(index)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from pages import _explorer, _figures, _ledger, _sources, _state
+from pages._desk import predict
+from pages._maps import map_states
 from parmesan_engine import render
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import Project, searching
@@ -290,3 +292,15 @@ def test_how_to_search_is_chosen_and_what_was_measured_is_said(memory_page, pict
     searching.build(project)
     memory_page.run()
     assert f"Finds {searching.state(project)['recall']:.1%} of the nearest examples" in captions() and "bytes per example" in captions()
+
+
+def test_what_was_found_in_one_way_is_not_shown_for_another(page, picture):
+    """Regression: the picture on the Annotate page stayed that of the search before, and so did what is said of it."""
+    _, project, sample = picture
+    desk, record = page.session_state["desk"], next(record for record in project.samples() if record.id == sample)
+    exact, states = predict(desk, project), map_states(desk, project, record)
+    searching.choose(project, "hierarchical")
+    assert any("hierarchical" in note for note in predict(desk, project).fallbacks) and not exact.fallbacks
+    assert map_states(desk, project, record)["prediction"] != states["prediction"]
+    searching.choose(project, "exact")
+    assert not predict(desk, project).fallbacks

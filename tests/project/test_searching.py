@@ -109,6 +109,28 @@ def test_a_new_metric_while_the_index_is_made_wins(project, monkeypatch):
     np.testing.assert_allclose(keys, fresh, atol=2e-3)
 
 
+@pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("bad alloc")], ids=lambda error: type(error).__name__)
+def test_an_index_that_cannot_be_made_is_not_tried_for_ever(project, monkeypatch, caplog, error):
+    """Regression: each look at the page began anew, as long as the project was open."""
+    tries, real = [], approximate_module.Cells
+
+    def none(*_, **__):
+        tries.append(1)
+        raise error
+
+    monkeypatch.setattr(approximate_module, "Cells", none)
+    searching.choose(project, "approximate")
+    wait(project)
+    project.annotate(project.second, [line(8, 3, 9, 2)])
+    wait(project)
+    assert len(tries) == 1 and len(caplog.records) == 1 and str(error) in caplog.text
+    assert searching.state(project)["exact"] and not searching.state(project)["due"] and not project.predict(project.first).fallbacks
+    monkeypatch.setattr(approximate_module, "Cells", real)
+    searching.choose(project, "approximate")
+    wait(project)
+    assert not searching.state(project)["exact"], "asked for again, it is tried again"
+
+
 def test_chosen_by_size_and_budget(project):
     assert searching.choose(project)["index"] == "exact"
     size = len(project) * project.live.predictor().metric.key_dim
