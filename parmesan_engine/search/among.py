@@ -48,7 +48,7 @@ def search_among(memory: Rows, queries: torch.Tensor, asked: torch.Tensor, candi
     rows, limit, slots = asked[valid], limit[valid], candidates[group, column]
     distances = pair_distances(queries, memory.codes, rows[place], slots)
     lists = RankedLists.of_pairs(place, distances, memory.ties[slots], memory.ids[slots], queries=len(rows))
-    cut_off = limit > NO_SCORE
+    cut_off = (limit > NO_SCORE) & (candidates.shape[1] > width)  # of so few candidates, none is left out
     lists.floor_distance = torch.where(cut_off, 1 - limit - error, torch.inf)  # the distance of none left out is below it
     lists.floor_tie = torch.where(cut_off, FIRST, LAST)
     lists.cut(width)

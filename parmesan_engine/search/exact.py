@@ -101,8 +101,10 @@ class ExactIndex(Rows):
         if self._sketches is None or len(self) > REARRANGE * self._arranged + FEW or self._foreign > FOREIGN * self._arranged + FEW:
             self._arrange()
         elif len(slots):
-            self._sketches.grow(len(self._codes))
-            self._sketches.put(slots, self._sketches.axes.sketch(self._codes[slots]))
+            sketches, self._sketches = self._sketches, None  # should this fail, for want of room, the search goes on without
+            sketches.grow(len(self._codes))
+            sketches.put(slots, sketches.axes.sketch(self._codes[slots]))
+            self._sketches = sketches
 
     def _arrange(self) -> None:
         """Put the rows in an order in which neighbours are together, on axes fitted to them, and sketch them all."""
@@ -130,7 +132,7 @@ class ExactIndex(Rows):
         """Fill the lists by the kernel: as long as they are, and exact to their ends."""
         m = min(lists.width, len(self))
         arranged = scan.Arranged(queries, self._sketches.axes)
-        distances, slots = torch.empty(len(queries), m), torch.empty((len(queries), m), dtype=torch.int64)
+        distances, slots = torch.empty((len(queries), m), dtype=torch.float32), torch.empty((len(queries), m), dtype=torch.int64)
         for start in range(0, len(queries), QUERY_CHUNK):
             scan.nearest(self._sketches.keys(self.codes, self.ties), arranged.part(start, start + QUERY_CHUNK), distances, slots)
             if progress:

@@ -13,6 +13,9 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 #if defined(__x86_64__)
@@ -30,6 +33,7 @@ constexpr int PANEL = 2 * LANES, BLOCK = 128, PANELS = BLOCK / PANEL;
 constexpr int GROUP = 8;    // tiles that share one look at the boxes
 constexpr int CLUSTER = 16;  // blocks that share one more box
 constexpr int BOX = 16;                                                          // columns that a bounding box covers
+constexpr double FARTHEST = 2.02;  // from a row to the mean: both are of unit length, or a little more
 constexpr int SEEDS = 8;  // nearest blocks looked at first: they make the lists good enough to spare most others
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
 typedef int32_t vu __attribute__((vector_size(LANES * 4), aligned(4)));  // the same anywhere in memory
@@ -130,7 +134,7 @@ struct Bound {  // from a distance to what sketches may show at most
     Bound(const Keys& keys, double scale)
         : scale(scale), slack(std::sqrt((double)keys.columns) + 0.01), grow(1 + (keys.channels + 8) * std::ldexp(1.0, -23)) {}
     double operator()(float distance) const {  // greatest squared distance of sketches; `grow`: distances are rounded
-        const double most = std::sqrt(2.0 * distance * grow) * scale + slack;
+        const double most = std::sqrt(2.0 * std::max(distance, 0.0f) * grow) * scale + slack;
         return most * most;
     }
 };
@@ -237,13 +241,25 @@ template <typename Found> static void scan(const Keys& keys, Tile& tile, int64_t
     }
 }
 
-template <typename Work> static void share(int64_t parts, int threads, Work work) {  // work(part) on several threads, whoever is free next
+// work(part) on several threads, whoever is free next; on fewer where the system gives no more. Returns false when there was no room.
+template <typename Work> static bool shared(int64_t parts, int threads, Work work) {
     std::atomic<int64_t> next{0};
-    auto run = [&] { for (int64_t part; (part = next++) < parts;) work(part); };
+    std::atomic<bool> room{true};
+    auto run = [&] {
+        try {
+            for (int64_t part; room && (part = next++) < parts;) work(part);
+        } catch (const std::bad_alloc&) {  // no exception may leave a thread, nor reach Python
+            room = false;
+        }
+    };
     std::vector<std::thread> others;
-    for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
+    try {
+        for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
+    } catch (const std::exception&) {
+    }
     run();
     for (auto& other : others) other.join();
+    return room;
 }
 
 struct List {  // the best rows so far, ascending by (distance, tie)
@@ -375,14 +391,14 @@ static void split(const int16_t* sketch, int columns, int32_t* order, int64_t co
     std::nth_element(order, order + middle, order + count, [&](int32_t a, int32_t b) {
         return sketch[(int64_t)a * columns + widest] < sketch[(int64_t)b * columns + widest];
     });
-    if (threads > 1) {
-        std::thread other([&] { split(sketch, columns, order, middle, leaf, threads / 2); });
-        split(sketch, columns, order + middle, count - middle, leaf, threads - threads / 2);
-        other.join();
-    } else {
-        split(sketch, columns, order, middle, leaf, 1);
-        split(sketch, columns, order + middle, count - middle, leaf, 1);
-    }
+    std::thread other;
+    if (threads > 1) try {
+            other = std::thread([&] { split(sketch, columns, order, middle, leaf, threads / 2); });
+        } catch (const std::system_error&) {  // the system gives no more
+        }
+    if (!other.joinable()) split(sketch, columns, order, middle, leaf, 1);
+    split(sketch, columns, order + middle, count - middle, leaf, other.joinable() ? threads - threads / 2 : 1);
+    if (other.joinable()) other.join();
 }
 
 struct Pairs {
@@ -399,12 +415,12 @@ int cluster_blocks() { return CLUSTER; }
 int box_columns() { return BOX; }
 
 // Write the (count, columns) sketches of codes: coordinates on the axes of basis (channels, columns - 1) and the length of the rest, times
-// `scale`. Returns 0 when a row is too long for 16 bits.
+// `scale`. Returns 0 when a row is too far from the mean for 16 bits, and for sums of products of two sketches in 32 bits; -1: no room.
 int sketch(const Keys* keys, const double* mean, const double* basis, double scale, int16_t* out, int threads) {
     constexpr int64_t PART = 4096;
     std::atomic<int> fits{1};
     const int axes = keys->columns - 1;
-    share((keys->count + PART - 1) / PART, threads, [&](int64_t part) {
+    const bool room = shared((keys->count + PART - 1) / PART, threads, [&](int64_t part) {
         std::vector<float> scratch(keys->channels);
         std::vector<double> sums(keys->columns);
         for (int64_t n = part * PART; n < std::min(keys->count, (part + 1) * PART); n++) {
@@ -416,16 +432,14 @@ int sketch(const Keys* keys, const double* mean, const double* basis, double sca
                 rest += value * value;
                 for (int i = 0; i < axes; i++) sums[i] += value * basis[(int64_t)d * axes + i];
             }
+            const bool near = rest <= FARTHEST * FARTHEST;  // not of nan
+            if (!near) fits = 0;
             for (int i = 0; i < axes; i++) rest -= sums[i] * sums[i];
             sums[axes] = std::sqrt(std::max(rest, 0.0));
-            for (int i = 0; i <= axes; i++) {
-                const double value = std::nearbyint(sums[i] * scale);
-                if (!(std::fabs(value) <= 2 * scale)) fits = 0;
-                else out[n * keys->columns + i] = (int16_t)value;
-            }
+            for (int i = 0; i <= axes; i++) out[n * keys->columns + i] = near ? (int16_t)std::nearbyint(sums[i] * scale) : 0;
         }
     });
-    return fits;
+    return room ? fits.load() : -1;
 }
 
 // Put (count, columns) sketches into their slots of the panels.
@@ -445,25 +459,27 @@ void arrange(const int16_t* sketch, int columns, int64_t count, int leaf, int32_
     split(sketch, columns, order, count, leaf, threads);
 }
 
-// Write the `width` nearest rows of each query (distances and slots, by the query's own number); return how many distances were needed.
+// Write the `width` nearest rows of each query (distances and slots, by the query's own number); return how many distances were needed, -1
+// when there was no room.
 int64_t nearest(const Keys* keys, const Queries* queries, double scale, int width, float* distances, int64_t* slots, int threads) {
     const int64_t tiles = (queries->count + TILE - 1) / TILE;
     const int64_t group = TILE * std::max<int64_t>(1, std::min<int64_t>(GROUP, tiles / (2 * threads)));
     std::atomic<int64_t> exact{0};
-    share((queries->count + group - 1) / group, threads, [&](int64_t part) {
+    const bool room = shared((queries->count + group - 1) / group, threads, [&](int64_t part) {
         Search search{*keys, *queries, Bound(*keys, scale), width, {}, {}, {}};
         search.run(part * group, std::min(queries->count, (part + 1) * group), distances, slots);
         exact += search.exact;
     });
-    return exact;
+    return room ? exact.load() : -1;
 }
 
-// Find all pairs no farther apart than the query's limit (by its own number); hand over with `take_pairs`.
+// Find all pairs no farther apart than the query's limit (by its own number); hand over with `take_pairs`. Null: no room.
 Pairs* within(const Keys* keys, const Queries* queries, double scale, const float* limits, int threads, int64_t* count) {
     const Bound bound(*keys, scale);
     const int64_t tiles = (queries->count + TILE - 1) / TILE, blocks = (keys->count + BLOCK - 1) / BLOCK;
-    std::vector<Pairs> found((tiles + GROUP - 1) / GROUP);
-    share((int64_t)found.size(), threads, [&](int64_t part) {
+    std::vector<Pairs> found;
+    if (!shared(1, 1, [&](int64_t) { found.resize((tiles + GROUP - 1) / GROUP); })) return nullptr;
+    const bool room = shared((int64_t)found.size(), threads, [&](int64_t part) {
         Tile tile;
         std::vector<float> scratch(keys->channels);
         Pairs& pairs = found[part];
@@ -484,14 +500,17 @@ Pairs* within(const Keys* keys, const Queries* queries, double scale, const floa
             }
         }
     });
-    auto* all = new Pairs;
-    for (auto& part : found) {
-        all->rows.insert(all->rows.end(), part.rows.begin(), part.rows.end());
-        all->slots.insert(all->slots.end(), part.slots.begin(), part.slots.end());
-        all->distances.insert(all->distances.end(), part.distances.begin(), part.distances.end());
-    }
+    auto all = std::make_unique<Pairs>();
+    if (!room || !shared(1, 1, [&](int64_t) {
+            for (auto& part : found) {
+                all->rows.insert(all->rows.end(), part.rows.begin(), part.rows.end());
+                all->slots.insert(all->slots.end(), part.slots.begin(), part.slots.end());
+                all->distances.insert(all->distances.end(), part.distances.begin(), part.distances.end());
+            }
+        }))
+        return nullptr;
     *count = (int64_t)all->rows.size();
-    return all;
+    return all.release();
 }
 
 void take_pairs(Pairs* pairs, int64_t* rows, int64_t* slots, float* distances) {
@@ -504,7 +523,7 @@ void take_pairs(Pairs* pairs, int64_t* rows, int64_t* slots, float* distances) {
 // Mark the rows of (count, width) ids that hold an id which `dead` marks; -1 is no id.
 void mark_rows(const int64_t* ids, int64_t count, int width, const uint8_t* dead, uint8_t* rows, int threads) {
     constexpr int64_t PART = 4096;
-    share((count + PART - 1) / PART, threads, [&](int64_t part) {
+    shared((count + PART - 1) / PART, threads, [&](int64_t part) {
         for (int64_t n = part * PART; n < std::min(count, (part + 1) * PART); n++) {
             uint8_t any = 0;
             for (int i = 0; i < width; i++)
@@ -514,11 +533,11 @@ void mark_rows(const int64_t* ids, int64_t count, int width, const uint8_t* dead
     });
 }
 
-// Write the distances of chosen pairs; +inf where the slot is -1.
-void pair_distances(const Keys* keys, const float* queries, const int64_t* rows, const int64_t* slots, int64_t count, float* distances,
+// Write the distances of chosen pairs; +inf where the slot is -1. Returns 0 when there was no room.
+int pair_distances(const Keys* keys, const float* queries, const int64_t* rows, const int64_t* slots, int64_t count, float* distances,
                     int threads) {
     constexpr int64_t PART = 4096, AHEAD = 8;
-    share((count + PART - 1) / PART, threads, [&](int64_t part) {
+    return shared((count + PART - 1) / PART, threads, [&](int64_t part) {
         std::vector<float> scratch(keys->channels);
         const int bytes = keys->channels * (keys->format == FLOAT32 ? 4 : keys->format == FLOAT16 ? 2 : 1);
         const int64_t last = std::min(count, (part + 1) * PART);

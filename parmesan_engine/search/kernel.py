@@ -9,7 +9,6 @@ import functools
 import hashlib
 import logging
 import os
-import platform
 import shutil
 import subprocess
 import tempfile
@@ -60,13 +59,16 @@ def compiled(source: Path, flags: tuple[str, ...]) -> ctypes.CDLL | None:
     if os.environ.get(OFF):
         log.warning("exact search without the compiled kernel: %s is set", OFF)
         return None
+    if os.name != "posix":
+        log.warning("exact search through Faiss: the kernel is built on Linux and macOS only")
+        return None
     compiler = next((found for name in ("c++", "g++", "clang++") if (found := shutil.which(name))), None)
     if compiler is None:
         log.warning("exact search through Faiss: no C++ compiler (c++, g++ or clang++) on the path; with one it is several times faster")
         return None
     try:
         return ctypes.CDLL(str(_built(compiler, source, flags)))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, UnicodeError, subprocess.SubprocessError) as error:  # RuntimeError: a user without a home folder
         said = getattr(error, "stderr", None)
         log.warning("exact search through Faiss: the kernel could not be built by %s: %s", compiler, said or error)
         return None
@@ -74,8 +76,10 @@ def compiled(source: Path, flags: tuple[str, ...]) -> ctypes.CDLL | None:
 
 def _built(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
     """Return the library's path; built beside it and renamed, so that two processes can build at once."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True, timeout=BUILD_SECONDS).stdout
-    name = hashlib.blake2b("\0".join([source.read_text(), version, _processor(), *flags]).encode(), digest_size=8).hexdigest()
+    asked = [["--version"], [*flags, "-dM", "-E", "-x", "c++", os.devnull]]  # the macros tell processors apart that -march=native does
+    said = [subprocess.run([compiler, *question], capture_output=True, text=True, check=True, timeout=BUILD_SECONDS).stdout
+            for question in asked]
+    name = hashlib.blake2b("\0".join([source.read_text("utf-8"), *said, *flags]).encode(), digest_size=8).hexdigest()
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parmesan-studio"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
@@ -90,15 +94,6 @@ def _built(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
     return path
 
 
-def _processor() -> str:
-    """Return what tells processors apart that -march=native compiles differently for."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        kept = [line for line in info.read_text().splitlines() if line.startswith(("model name", "flags", "Features"))]
-        return "\n".join(sorted(set(kept)))
-    return f"{platform.machine()} {platform.processor()}"
-
-
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, number, long = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     keys, queries = ctypes.POINTER(Keys), ctypes.POINTER(Queries)
@@ -109,7 +104,6 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.take_pairs.argtypes = [pointer] * 4
     library.take_pairs.restype = None
     library.pair_distances.argtypes = [keys, pointer, pointer, pointer, long, pointer, number]
-    library.pair_distances.restype = None
     library.sketch.argtypes = [keys, pointer, pointer, ctypes.c_double, pointer, number]
     library.put.argtypes = [pointer, pointer, pointer, number, pointer, long]
     library.put.restype = None

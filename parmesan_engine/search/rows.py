@@ -9,6 +9,7 @@ from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.codes import decode, dtype_of, encode, inverse_lengths
 from parmesan_engine.search.mapped import mapped_array
 
+LONGEST = 1.01  # length of a row that counts as a unit row
 HEADROOM = 1.125  # spare room when the arrays grow, so that a stroke seldom copies a large memory
 
 
@@ -81,7 +82,8 @@ class Rows:
     def add(self, ids: torch.Tensor, keys: torch.Tensor, ties: torch.Tensor) -> None:
         """Add entries: (n,) int64 ids, (n, D) float32 unit rows, (n,) int64 content order.
 
-        Raises ShapeError, and UnknownNameError for an id that is here already; then nothing is added.
+        Raises ShapeError, LimitError for rows that are longer or not numbers, and UnknownNameError for an id that is here
+        already; then nothing is added.
         """
         if keys.shape != (len(ids), self.channels) or len(ties) != len(ids):
             raise ShapeError(f"({len(ids)}, {self.channels}) keys", f"{tuple(keys.shape)}", "give one key per id")
@@ -90,6 +92,8 @@ class Rows:
         ids = ids.to(self.device)
         if bool((self._slots_of(ids) >= 0).any()) or int(ids.min()) < 0 or len(torch.unique(ids)) < len(ids):
             raise UnknownNameError("new ids from 0 on, each once", "some that are known or repeated", "remove the old entries first")
+        if not bool((torch.linalg.vector_norm(keys, dim=1) <= LONGEST).all()):  # not of nan
+            raise LimitError("rows of unit length", "one that is longer, or not a number", "divide keys by their length")
         total = self._count + len(ids)
         if total > len(self._codes):
             self._grow(int(total * HEADROOM) + 1024)

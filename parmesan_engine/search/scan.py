@@ -12,6 +12,7 @@ from parmesan_engine.search import kernel
 from parmesan_engine.search.sketch import SCALE, Axes
 
 ARRAYS = ("_panels", "_half", "_boxes", "_clusters")
+NO_ROOM = "not enough memory for this search; close other programs, or ask for fewer queries at a time"
 EMPTY_BOX = torch.tensor([1e6, -1e6])  # a box that nothing is in, far from everything
 
 
@@ -79,7 +80,7 @@ class Arranged:
     """Queries sketched for some axes, neighbours beside each other. rows: (Q, D) float32."""
 
     def __init__(self, rows: torch.Tensor, axes: Axes, *, sort: bool = True) -> None:
-        self.axes, self.rows = axes, rows.contiguous()
+        self.axes, self.rows = axes, rows.float().contiguous()
         self.sketch = axes.sketch(self.rows)
         self.order = torch.arange(len(rows), dtype=torch.int32)
         if sort:
@@ -104,26 +105,32 @@ def nearest(keys: kernel.Keys, queries: kernel.Queries, distances: torch.Tensor,
     Ascending by (distance, tie). Needs width <= number of keys.
     """
     width = distances.shape[1]
-    return kernel.load().nearest(keys, queries, SCALE, width, distances.data_ptr(), slots.data_ptr(), torch.get_num_threads())
+    taken = kernel.load().nearest(keys, queries, SCALE, width, distances.data_ptr(), slots.data_ptr(), torch.get_num_threads())
+    if taken < 0:
+        raise MemoryError(NO_ROOM)
+    return taken
 
 
 def within(keys: kernel.Keys, queries: kernel.Queries, limits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return (P,) queries, slots and distances of all pairs no farther apart than the query's float32 limit, in no order."""
-    library, count = kernel.load(), ctypes.c_int64()
+    library, count, limits = kernel.load(), ctypes.c_int64(), limits.float().contiguous()
     found = library.within(keys, queries, SCALE, limits.data_ptr(), torch.get_num_threads(), count)
+    if found is None:
+        raise MemoryError(NO_ROOM)
     rows, slots = (torch.empty(count.value, dtype=torch.int64) for _ in range(2))
-    distances = torch.empty(count.value)
+    distances = torch.empty(count.value, dtype=torch.float32)
     library.take_pairs(found, rows.data_ptr(), slots.data_ptr(), distances.data_ptr())
     return rows, slots, distances
 
 
 def pair_distances(queries: torch.Tensor, codes: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     """As `distance.pair_distances`, by the kernel: the same bits as `nearest` and `within` give."""
-    queries, codes, rows, columns = queries.contiguous(), codes.contiguous(), rows.contiguous(), columns.contiguous()
-    out = torch.empty(len(rows))
+    queries, codes, rows, columns = queries.float().contiguous(), codes.contiguous(), rows.long().contiguous(), columns.long().contiguous()
+    out = torch.empty(len(rows), dtype=torch.float32)
     keys = kernel.keys_of(codes)
-    kernel.load().pair_distances(keys, queries.data_ptr(), rows.data_ptr(), columns.data_ptr(), len(rows), out.data_ptr(),
-                                 torch.get_num_threads())
+    if not kernel.load().pair_distances(keys, queries.data_ptr(), rows.data_ptr(), columns.data_ptr(), len(rows), out.data_ptr(),
+                                        torch.get_num_threads()):
+        raise MemoryError(NO_ROOM)
     return out
 
 

@@ -38,7 +38,7 @@ class Axes:
     @classmethod
     def fit(cls, codes: torch.Tensor) -> "Axes":
         """Return the principal axes of (a sample of) (n, D) codes; as many as make the search of such rows cheapest."""
-        rows = decode(codes[torch.linspace(0, len(codes) - 1, min(len(codes), FITTED)).long()]).double()
+        rows = decode(codes[torch.linspace(0, len(codes) - 1, min(len(codes), FITTED), dtype=torch.float64).long()]).double()
         mean = rows.mean(0)
         centred = rows - mean
         basis = torch.linalg.eigh(centred.T @ centred)[1].flip(1)  # greatest variance first
@@ -59,7 +59,10 @@ class Axes:
         """Return (n, columns) int16 of (n, D) codes. Raises LimitError for rows longer than a unit row can be."""
         out, codes = torch.empty((len(codes), self.columns), dtype=torch.int16), codes.contiguous()
         keys = kernel.keys_of(codes, columns=self.columns)
-        if not kernel.load().sketch(keys, self.mean.data_ptr(), self.basis.data_ptr(), SCALE, out.data_ptr(), torch.get_num_threads()):
+        fits = kernel.load().sketch(keys, self.mean.data_ptr(), self.basis.data_ptr(), SCALE, out.data_ptr(), torch.get_num_threads())
+        if fits < 0:
+            raise MemoryError("not enough memory for the sketches of these rows")
+        if not fits:
             raise LimitError("rows of unit length", "one that is longer, or not a number", "divide keys and queries by their length")
         return out
 

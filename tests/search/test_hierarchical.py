@@ -180,3 +180,10 @@ def test_lists_that_come_and_go_take_no_more_room_in_the_end():
         lists.add(nodes, ids)
         lists.remove(nodes, ids)
     assert len(lists._pool) < 2000
+
+
+def test_fewer_entries_than_asked_for_are_certainly_all():
+    rows, index = unit_rows(np.random.default_rng(0), 3, D), HierarchicalIndex(channels=D, k_coarse=2)
+    index.add(torch.arange(3), rows, torch.arange(3))
+    lists = index.ranked(rows, 4, width=4)
+    assert bool(((lists.ids >= 0).sum(1) == 3).all()) and len(lists.uncertain(4)) == 0  # else every change searches them again
