@@ -135,7 +135,12 @@ class Predictor:
         return lambda: index.rebuilt(k=self.k, labels=None if labels is None else labels.__getitem__, groups=samples.__getitem__)
 
     def adopt(self, index: Any) -> None:
-        """Take over what the last `index_maker` made; what came or went meanwhile is taken up. Held samples keep their neighbours."""
+        """Take over what the last `index_maker` made; what came or went meanwhile is taken up. Held samples keep their neighbours.
+
+        Does nothing where another index was taken over since.
+        """
+        if self._moved is None:
+            return
         moved = torch.unique(torch.cat([torch.empty(0, dtype=torch.int64), *self._moved]))
         index.remove(moved[torch.isin(moved, index.ids)])
         come = moved[torch.isin(moved, self.index.ids)]

@@ -109,6 +109,27 @@ def test_a_new_metric_while_the_index_is_made_wins(project, monkeypatch):
     np.testing.assert_allclose(keys, fresh, atol=2e-3)
 
 
+def test_an_index_made_at_once_is_not_replaced_by_an_older_one(project, monkeypatch):
+    """Regression: what was made beside the work failed to be taken over after `build`."""
+    started, go, real, failures = threading.Event(), threading.Event(), approximate_module.Cells, []
+
+    def slow(*arguments, **settings):
+        if threading.current_thread() is not threading.main_thread():
+            started.set()
+            assert go.wait(60)
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(approximate_module, "Cells", slow)
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    searching.choose(project, "approximate")
+    assert project.refit_when_due() and started.wait(20)
+    searching.build(project)
+    made = project.live.predictor().index
+    go.set()
+    wait(project)
+    assert not failures and project.live.predictor().index is made and not made.exact
+
+
 @pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("bad alloc")], ids=lambda error: type(error).__name__)
 def test_an_index_that_cannot_be_made_is_not_tried_for_ever(project, monkeypatch, caplog, error):
     """Regression: each look at the page began anew, as long as the project was open."""
