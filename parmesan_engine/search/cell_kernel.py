@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from parmesan_engine.search import kernel
+from parmesan_engine.search import kernel, scan
 
 SOURCE = Path(__file__).with_name("cells.cpp")
 FLAGS = tuple(flag.replace("=off", "=fast") for flag in kernel.FLAGS)  # scores need not be equal bit for bit
@@ -43,8 +43,10 @@ class CellKernel:
         labels = np.empty((len(queries), width), np.int64)
         codes = np.empty((len(queries) * width, queries.shape[1]), np.float16)
         pointer, long = ctypes.c_void_p, ctypes.c_int64
-        self._library.nearest_in_cells(ctypes.byref(self._cells), pointer(queries.ctypes.data), long(len(queries)), probes, width,
-                                       pointer(labels.ctypes.data), pointer(codes.ctypes.data), torch.get_num_threads())
+        room = self._library.nearest_in_cells(ctypes.byref(self._cells), pointer(queries.ctypes.data), long(len(queries)), probes, width,
+                                              pointer(labels.ctypes.data), pointer(codes.ctypes.data), torch.get_num_threads())
+        if not room:
+            raise MemoryError(scan.NO_ROOM)
         return labels, codes
 
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <thread>
 #include <vector>
 #if defined(__x86_64__)
@@ -177,13 +178,25 @@ static void look(const Panels& panels, const Cells& cells, Asked* const* asked, 
     }
 }
 
-template <typename Work> static void share(int64_t parts, int threads, Work work) {  // work(part) on several threads, whoever is free next
+// work(part) on several threads, whoever is free next; on fewer where the system gives no more.
+template <typename Work> static void share(int64_t parts, int threads, Work work) {
     std::atomic<int64_t> next{0};
-    auto run = [&] { for (int64_t part; (part = next++) < parts;) work(part); };
+    std::atomic<bool> room{true};
+    auto run = [&] {
+        try {
+            for (int64_t part; room && (part = next++) < parts;) work(part);
+        } catch (const std::bad_alloc&) {  // may not leave a thread
+            room = false;
+        }
+    };
     std::vector<std::thread> others;
-    for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
+    try {
+        for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
+    } catch (const std::exception&) {
+    }
     run();
     for (auto& other : others) other.join();
+    if (!room) throw std::bad_alloc();
 }
 
 struct Block {  // some queries and their lists
@@ -239,9 +252,9 @@ static bool worth(const Cells& cells, const Asked& asked, float share, float nea
 extern "C" {
 
 // Write the labels of about the `width` nearest entries in the `probes` nearest cells of each query, -1 where there are fewer, and their
-// float16 codes.
-void nearest_in_cells(const Cells* all, const float* queries, int64_t count, int probes, int width, int64_t* labels, uint16_t* codes,
-                      int threads) {
+// float16 codes. Returns 0 when there was no room.
+int nearest_in_cells(const Cells* all, const float* queries, int64_t count, int probes, int width, int64_t* labels, uint16_t* codes,
+                     int threads) try {
     const Cells& cells = *all;
     const int channels = cells.channels;
     const float reach = probes <= 16 ? 0.5f : probes <= 64 ? 0.75f : 1.0f;  // who looks at many cells wants to miss less
@@ -289,5 +302,8 @@ void nearest_in_cells(const Cells* all, const float* queries, int64_t count, int
             }
         }
     });
+    return 1;
+} catch (const std::bad_alloc&) {  // no exception may reach Python
+    return 0;
 }
 }

@@ -120,10 +120,36 @@ else:
 """
 
 
+CELLS = """
+import resource, sys
+import numpy as np
+import torch
+from parmesan_engine.search.cell_kernel import CellKernel
+random = np.random.default_rng(0)
+centres = np.concatenate([random.normal(size=(64, 8)), 0.05 * random.normal(size=(64, 24))], 1).astype(np.float32)
+centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+codes = [np.ascontiguousarray((centre + 0.05 * random.normal(size=(200, 32))).astype(np.float16)) for centre in centres]
+labels = [np.arange(200) + 200 * i for i in range(64)]
+search = CellKernel.of(codes, labels, np.full(64, 200), centres)
+queries = centres[random.integers(0, 64, 20_000)]
+torch.get_num_threads = lambda: 1
+expected, _ = search.nearest(queries, 8, 4)
+size, results = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize(), 20_000 * 8 * (8 + 2 * 32)
+room, threads = (2**18, 1) if sys.argv[1] == "memory" else (2**27, 200)
+resource.setrlimit(resource.RLIMIT_AS, (size + results + room, size + results + room))
+torch.get_num_threads = lambda: threads
+try:
+    print("alive", np.array_equal(search.nearest(queries, 8, 4)[0], expected))
+except MemoryError as error:
+    print("refused:", error)
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of a process as Linux has them")
 @pytest.mark.parametrize(("what", "said"), [("memory", "refused: not enough memory"), ("threads", "alive True")])
-def test_a_lack_of_memory_or_threads_is_no_crash(what, said):
-    done = subprocess.run([sys.executable, "-c", LITTLE, what], capture_output=True, text=True)
+@pytest.mark.parametrize("script", [LITTLE, CELLS], ids=["exact", "cells"])
+def test_a_lack_of_memory_or_threads_is_no_crash(script, what, said):
+    done = subprocess.run([sys.executable, "-c", script, what], capture_output=True, text=True)
     assert done.returncode == 0 and said in done.stdout, done.stderr
 
 
