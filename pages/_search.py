@@ -9,6 +9,8 @@ from parmesan_engine.project.searching import state
 from parmesan_engine.search.tuning import EXACT_BELOW
 
 _KINDS = {"exact": "Exact", "approximate": "Approximate"}
+_ELSE = {"exact": "Exact would find every nearest example.",
+         "approximate": f"Approximate would find most of them, faster, from {EXACT_BELOW:,} examples on; how many is measured."}
 
 
 def searching(desk: Desk, project: Project) -> None:
@@ -21,11 +23,15 @@ def searching(desk: Desk, project: Project) -> None:
                                     help="Approximate is faster in a large memory, and keeps each example in about half the room")
         if kind != now["index"]:
             st.button("Use it", icon=":material/check:", on_click=_state.ask, args=("search", desk.project, kind))
-    st.caption(_words(now))
+    st.caption(_words(now) if kind == now["index"] else f"{_words(now)} {_ELSE[kind]}")
 
 
 def _words(now: dict) -> str:
     """Return what is in use, in plain words."""
+    return f"In use: {'Exact' if now['exact'] else _KINDS.get(now['index'], now['index'].capitalize())}. {_found(now)}"
+
+
+def _found(now: dict) -> str:
     if now["bytes_per_entry"] is None:
         return "There is nothing to search yet."
     size = f"{now['bytes_per_entry']:,.0f} bytes per example in the search index."

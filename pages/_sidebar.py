@@ -45,6 +45,7 @@ def sidebar(desk: Desk, *, samples: bool = True) -> Project:
         author = st.text_input("You are", desk.author, key="author", max_chars=60, help="Kept with every example you paint")
         desk.author = author.strip() or "local"
         company(desk, project, follow=samples)
+    _state.keep_place(desk)  # on every page: a reload leads back to the project chosen there
     return project
 
 

@@ -36,15 +36,15 @@ def sizes(desk: Desk, project: Project) -> None:
             _jobs.start(key, _work(project, int(most)), text="Measuring what a smaller memory costs")
     job = _jobs.watch(key)
     if job is not None and job.state == "done":
-        _outcome(desk, project, job.result)
+        _outcome(desk, project, *job.result)
 
 
-def _work(project: Project, entries: int) -> Callable[[Job], Proposal]:
-    return lambda job: propose(project, entries=entries, progress=job.report)
+def _work(project: Project, entries: int) -> Callable[[Job], tuple[int, Proposal]]:
+    return lambda job: (entries, propose(project, entries=entries, progress=job.report))
 
 
-def _outcome(desk: Desk, project: Project, found: Proposal) -> None:
-    """Show both sides of a proposal and offer to carry it out."""
+def _outcome(desk: Desk, project: Project, wanted: int, found: Proposal) -> None:
+    """Show both sides of a proposal to keep so many examples, and offer to carry it out."""
     if project.version != found.version:
         st.caption("The memory has changed since this was measured. Measure again.")
         return
@@ -53,13 +53,18 @@ def _outcome(desk: Desk, project: Project, found: Proposal) -> None:
         return
     rows = [{"": "Examples", "Now": f"{found.before.entries:,}", "Then": f"{found.after.entries:,}"},
             {"": "Search index", "Now": _ledger.size(found.before.index), "Then": _ledger.size(found.after.index)},
-            {"": "Bytes per example there", "Now": f"{found.before.bytes_per_entry:,.0f}",
+            {"": "Bytes per example in it", "Now": f"{found.before.bytes_per_entry:,.0f}",
              "Then": f"{found.after.bytes_per_entry:,.0f}"}]
     rows += _scores(*found.score) if found.score else []
-    rows += [{"": name, "Now": f"{count:,}", "Then": f"{found.after.classes[name]:,}"} for name, count in found.before.classes.items()]
     st.dataframe(rows, hide_index=True, key=f"budget-table-{found.version}-{found.after.entries}", width=520)
+    if found.before.classes:
+        counts = [{"Examples of each class": name, "Now": f"{count:,}", "Then": f"{found.after.classes[name]:,}"}
+                  for name, count in found.before.classes.items()]
+        st.dataframe(counts, hide_index=True, key=f"budget-classes-{found.version}-{found.after.entries}", width=520)
     st.caption(f"Scores: {found.probes:,} examples, each answered by the examples of other {found.left_out}s." if found.score else
                "All examples are of one stroke: the cost cannot be measured.")
+    if found.after.entries < wanted:
+        st.caption(f"Every class gets an equal share, or all it has: with at most {wanted:,} examples that makes {found.after.entries:,}.")
     st.button(f"Keep these {found.after.entries:,}", icon=":material/compress:", type="primary", on_click=_state.ask,
               args=("consolidate", desk.project, found), help="The others are taken out as one version; undo brings them back")
 

@@ -257,7 +257,9 @@ def test_a_budget_is_measured_beside_the_page_and_kept_to_on_request(memory_page
     _state.jobs().get(f"budget {name}").wait(60)
     memory_page.run()
     table = memory_page.dataframe[0].value.set_index("")
-    assert list(table.loc["Examples"]) == [str(count), "10"] and {"mean IoU", "accuracy", "dark", "bright"} <= set(table.index)
+    assert list(table.loc["Examples"]) == [str(count), "10"] and {"mean IoU", "accuracy"} <= set(table.index)
+    assert list(memory_page.dataframe[1].value["Examples of each class"]) == ["dark", "bright"]
+    assert not any("equal share" in caption.value for caption in memory_page.caption)
     assert project.version == before
     press(memory_page, "Keep these 10")
     assert not memory_page.exception and len(project) == 10 and "undo brings them back" in memory_page.toast[0].value
@@ -265,6 +267,15 @@ def test_a_budget_is_measured_beside_the_page_and_kept_to_on_request(memory_page
     section(memory_page, "Examples")
     press(memory_page, "Undo")
     assert project.version == before and len(project) == count
+
+
+def test_fewer_examples_than_asked_for_are_explained(memory_page, picture):
+    section(memory_page, "Size")
+    memory_page.number_input(key=f"budget-{picture[0]}").set_value(11).run()
+    press(memory_page, "Measure the cost")
+    _state.jobs().get(f"budget {picture[0]}").wait(60)
+    memory_page.run()
+    assert any("equal share" in caption.value and "11 examples that makes 10" in caption.value for caption in memory_page.caption)
 
 
 def test_a_measurement_of_another_version_cannot_be_carried_out(memory_page, picture):
@@ -285,6 +296,7 @@ def test_how_to_search_is_chosen_and_what_was_measured_is_said(memory_page, pict
     section(memory_page, "Size")
     assert "Finds every nearest example" in captions()
     memory_page.button_group(key=f"search-{name}").set_value("approximate").run()
+    assert "In use: Exact" in captions() and "Approximate would find" in captions()
     assert searching.state(project)["index"] == "exact", "nothing happens before it is asked for"
     press(memory_page, "Use it")
     assert not memory_page.exception and searching.state(project)["index"] == "approximate"

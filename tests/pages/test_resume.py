@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pages import _state
 from pages._cookie import KNOWN, NAME, BrowserCookie
 from pages._desk import Desk
 from pages._resume import FOLDER, keep, resume
@@ -112,3 +113,15 @@ def test_only_a_page_gives_the_cookie_and_only_once():
     assert "set-cookie" not in answer("text/html", f"{NAME}={value}") and "set-cookie" not in answer("image/png", "")
     assert "set-cookie" in answer("text/html", f"{NAME}=made-up")
     assert answer("text/html", "")["set-cookie"] != given
+
+
+@pytest.mark.parametrize("name", ["annotate", "review", "memory", "evaluate", "export"])
+def test_a_project_chosen_on_any_page_is_there_after_a_reload(at, picture, home, monkeypatch, name):
+    """Regression: only the Annotate page wrote it down."""
+    monkeypatch.setattr(_state, "_browser", lambda: BROWSER)
+    (home / FOLDER / f"{BROWSER}.json").unlink(missing_ok=True)
+    at.run().switch_page(f"{name}.py").run()
+    next(box for box in at.selectbox if box.label == "Project").set_value(picture[0]).run()
+    assert not at.exception
+    resume(after := Desk(author="x"), home, BROWSER)
+    assert after.project == picture[0]
