@@ -39,8 +39,10 @@ def _found(now: dict) -> str:
         agree = "" if now["agreement"] is None else f", and the same class for {now['agreement']:.1%} of places"
         return f"Finds {now['recall']:.1%} of the nearest examples{agree}: measured on {'examples' if not now['apart'] else 'samples'} " \
                f"that were left out. {size}"
+    found = now["note"].capitalize() or "Finds every nearest example"
     if now["index"] == "approximate":
-        later = f"It begins at {EXACT_BELOW:,} examples." if now["entries"] < EXACT_BELOW else "The index could not be made: see the log."
-        wait = "It is made while you paint on the Annotate page." if now["due"] else later
-        return f"Every nearest example is still found. {wait} {size}"
-    return f"Finds every nearest example. {size}" if now["exact"] else f"{now['note'].capitalize()}. {size}"
+        few = now["entries"] < EXACT_BELOW
+        later = f"Approximate search begins at {EXACT_BELOW:,} examples." if few else "The index could not be made: see the log."
+        wait = "The approximate index is made while you paint on the Annotate page." if now["due"] else later
+        return f"{found}. {wait} {size}"
+    return f"{found}. {size}"

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from parmesan_engine.calibration import calibrate
+from parmesan_engine.device import device_of
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, VersionError
 from parmesan_engine.memory.reading import Reader, difference
 from parmesan_engine.message_passing import Affinity, affinity, refine
@@ -63,7 +64,7 @@ class Predictor:
     def __init__(self, encoder, memory: Reader, metric: Metric, *, task: TaskSpec, k: int | None = None, steps: int = 3,
                  lam: float = 0.7, device: str = "cpu", index: dict[str, Any] = EXACT) -> None:
         self.encoder, self.memory, self.metric, self.task = encoder, memory, metric, task
-        self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, torch.device(device)
+        self.k, self.steps, self.lam, self.device = k or metric.k, steps, lam, device_of(device)
         keywords = {"channels": metric.key_dim, "device": device, **index.get("keywords", {})}
         self.index = INDEXES.build({"name": index["name"], "keywords": keywords})
         self.tables = EntryTables(task.label_dim, self.device)

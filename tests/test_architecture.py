@@ -21,6 +21,7 @@ LAYERS = [
      "synthetic"},
     {"io", "encoders", "search", "render", "regions"},
     {"types", "registry", "jobs"},
+    {"device"},
     {"errors"},
 ]
 ROW = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}

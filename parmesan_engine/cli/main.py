@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from parmesan_engine import __version__
 from parmesan_engine.cli import asking, importing, measuring, memories, results, verbs
 from parmesan_engine.cli.measuring import positive
+from parmesan_engine.device import device_of
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import FORMATS
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     try:
         options = parser().parse_args(arguments)
+        device_of(options.device)  # raises before anything is read or made
         result = options.run(options)
     except (ParmesanError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         print(f"error: {_line(error)}", file=sys.stderr)

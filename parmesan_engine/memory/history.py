@@ -33,7 +33,7 @@ class UndoStack:
     def to_undo(self) -> int:
         """Return the seq whose change undo must invert. Raises VersionError."""
         if not self._done:
-            raise VersionError("a change to undo", "none left", "nothing: this is the first version")
+            raise VersionError("a change to undo", "a memory as it was at first", "label something first, or redo what was undone")
         if self._done[-1].verb == "unlearn":
             raise VersionError(
                 "a change that can be undone", "an unlearn, which purged its examples for good", "learn them again"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parmesan_engine.device import device_of
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, StoreError
 from parmesan_engine.gestures import Stroke
@@ -46,7 +47,7 @@ class Project:
     """
 
     def __init__(self, path: str | Path, *, device: str = "cpu") -> None:
-        self.path, self.device = Path(path), device
+        self.path, self.device = Path(path), str(device_of(device))
         self.lock = threading.RLock()  # held by every verb
         self._description = read_description(self.path)
         self.name = self._description["name"]
@@ -70,6 +71,7 @@ class Project:
         path = Path(path)
         if (path / "project.json").exists():
             raise FormatError("a new folder", f"{path}, which holds a project", "open it, or choose another folder")
+        device_of(device)  # raises before a folder is made
         path.mkdir(parents=True, exist_ok=True)
         recipe = recipe_of(ENCODERS.get(encoder)())
         write_description(path, new_description(name, task, recipe, novelty, keys))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from parmesan_engine.device import device_of
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.cells import Cells
 from parmesan_engine.search.codes import decode
@@ -50,7 +51,7 @@ class ApproximateIndex:
                  exact_below: int = EXACT_BELOW) -> None:
         if not all(0 < share <= 1 for share in (least_recall, least_agreement) if share is not None):
             raise LimitError("a recall and an agreement above 0, at most 1", f"{least_recall}, {least_agreement}", "0.98 is a good start")
-        self.channels, self.device = channels, torch.device(device)
+        self.channels, self.device = channels, device_of(device)
         self.least_recall, self.least_agreement, self.exact_below = least_recall, least_agreement, exact_below
         self.tuning: Tuning | None = None  # how the cells are searched, and what was measured; None: exact
         self._cells: Cells | None = None
@@ -72,9 +73,9 @@ class ApproximateIndex:
 
     @property
     def note(self) -> str:
-        """What a prediction says of this search; empty while it is exact."""
+        """What a prediction says of this search: also while it is exact, of the rounded keys."""
         if self.exact:
-            return ""
+            return self._fresh.note
         how = "on samples that were left out" if self.tuning.apart else "on the examples themselves"
         return f"approximate search: it finds {self.recall:.1%} of the nearest examples, as measured {how}"
 

@@ -21,6 +21,11 @@ def dtype_of(name: str) -> torch.dtype:
     return FORMATS[name]
 
 
+def rounding(name: str) -> str:
+    """Return in words what a key format rounds keys to; empty where it keeps them as they are."""
+    return "" if name == "float32" else f"keys rounded to {8 * dtype_of(name).itemsize} bits"
+
+
 def entry_bytes(channels: int, name: str) -> int:
     """Return the bytes of one row whose key has this format. An index may add its own: exact search sketches of some 36."""
     return channels * dtype_of(name).itemsize + BOOKS

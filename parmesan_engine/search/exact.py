@@ -15,7 +15,7 @@ import torch
 
 from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.search import kernel, scan
-from parmesan_engine.search.codes import decode
+from parmesan_engine.search.codes import decode, rounding
 from parmesan_engine.search.distance import load_faiss, pair_distances, score_error, scores
 from parmesan_engine.search.gpu import scan_gpu
 from parmesan_engine.search.ranking import FIRST, RankedLists, merge
@@ -40,7 +40,7 @@ class ExactIndex(Rows):
     [[9, 7]]
     """
 
-    exact, note = True, ""  # note: what a prediction says of the search where it is not exact
+    exact = True
     takes_coarse = False  # whether entries and queries may come with the keys of their coarse nodes
 
     def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None) -> None:
@@ -48,6 +48,11 @@ class ExactIndex(Rows):
         self._compiled = not self.on_gpu and kernel.load() is not None
         self._sketches: scan.Sketches | None = None
         self._arranged = self._foreign = 0  # entries when the rows were last put in the order of neighbours; rows put among them since
+
+    @property
+    def note(self) -> str:
+        """What a prediction says of this search where it is not that of the keys as they came; else empty."""
+        return f"exact among {rounding(self.key_format)}" if rounding(self.key_format) else ""
 
     @property
     def bytes_per_entry(self) -> float:

@@ -18,6 +18,7 @@ import torch
 from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.search.among import padded, ragged, search_among
 from parmesan_engine.search.children import Children
+from parmesan_engine.search.codes import rounding
 from parmesan_engine.search.exact import ExactIndex, check_query
 from parmesan_engine.search.ranking import RankedLists, merge
 from parmesan_engine.types import Neighbors
@@ -37,7 +38,6 @@ class HierarchicalIndex(ExactIndex):
     """
 
     exact, takes_coarse = False, True
-    note = "hierarchical search: only examples below the most similar coarse nodes are compared"
 
     def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None,
                  k_coarse: int = 16) -> None:
@@ -51,6 +51,11 @@ class HierarchicalIndex(ExactIndex):
         self._digests: dict[int, bytes] = {}
         self._children = Children(self.device)
         self._parents = torch.full((0,), -1, dtype=torch.int64, device=self.device)  # id -> number of its coarse node
+
+    @property
+    def note(self) -> str:
+        kept = rounding(self.key_format)
+        return "hierarchical search: only examples below the most similar coarse nodes are compared" + (f", by {kept}" if kept else "")
 
     @property
     def coarse_nodes(self) -> int:

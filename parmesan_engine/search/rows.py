@@ -5,6 +5,7 @@ from typing import Self
 
 import torch
 
+from parmesan_engine.device import device_of
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
 from parmesan_engine.search.codes import decode, dtype_of, encode, inverse_lengths
 from parmesan_engine.search.mapped import mapped_array
@@ -21,10 +22,10 @@ class Rows:
     """
 
     def __init__(self, *, channels: int, device: str = "cpu", key_format: str = "float32", folder: str | Path | None = None) -> None:
-        self.channels, self.device, self.key_format = channels, torch.device(device), key_format
-        self.folder = None if folder is None else Path(folder)
-        if self.folder is not None and self.device.type != "cpu":
+        if folder is not None and torch.device(device).type != "cpu":
             raise LimitError("an index on the CPU, for keys in a file", f"{device}", "leave out the folder, or compute on the CPU")
+        self.channels, self.device, self.key_format = channels, device_of(device), key_format
+        self.folder = None if folder is None else Path(folder)
         self._count = 0
         self._codes = torch.empty(0, channels, dtype=dtype_of(key_format), device=self.device)
         self._ids = torch.empty(0, dtype=torch.int64, device=self.device)

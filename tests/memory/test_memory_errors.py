@@ -96,7 +96,7 @@ def test_versions_by_prefix(memory):
 def test_nothing_to_undo_or_redo(memory):
     unchanged_by(memory, memory.redo, VersionError, "redo works only right after undo")
     memory.undo()
-    unchanged_by(memory, memory.undo, VersionError, "first version")
+    unchanged_by(memory, memory.undo, VersionError, "as it was at first")
     memory.redo()
     memory.undo()
     memory.add([batch(2)])

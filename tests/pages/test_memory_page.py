@@ -300,7 +300,7 @@ def test_how_to_search_is_chosen_and_what_was_measured_is_said(memory_page, pict
     assert searching.state(project)["index"] == "exact", "nothing happens before it is asked for"
     press(memory_page, "Use it")
     assert not memory_page.exception and searching.state(project)["index"] == "approximate"
-    assert "while you paint" in captions()
+    assert "Exact among keys rounded to 16 bits. The approximate index is made while you paint" in captions()
     searching.build(project)
     memory_page.run()
     assert f"Finds {searching.state(project)['recall']:.1%} of the nearest examples" in captions() and "bytes per example" in captions()

@@ -32,7 +32,7 @@ def test_undoing_everything_leaves_an_empty_memory_that_can_begin_again(project)
         project.undo()
     with pytest.raises(EmptyMemoryError):
         project.predict(project.first)
-    with pytest.raises(VersionError, match="nothing: this is the first version"):
+    with pytest.raises(VersionError, match="a memory as it was at first"):
         project.undo()
     for _ in range(3):
         project.redo()

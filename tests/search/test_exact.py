@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
-from parmesan_engine.search import ExactIndex
+from parmesan_engine.search import ApproximateIndex, ExactIndex, HierarchicalIndex
 from parmesan_engine.search import exact as exact_module
 from parmesan_engine.search.distance import pair_distances, score_error, scores
 from tests.search.reference import check_nearest, unit_rows
@@ -159,3 +159,12 @@ def test_cuda_finds_what_the_processor_finds():
     assert torch.allclose(one.distances, two.distances.cpu(), atol=1e-6)
     clear = (one.distances.diff(dim=1) > 1e-6).all(1)
     assert int(clear.sum()) > 100 and torch.equal(one.ids[clear], two.ids.cpu()[clear])
+
+
+@pytest.mark.parametrize(("key_format", "note"), [("float32", ""), ("float16", "exact among keys rounded to 16 bits"),
+                                                  ("int8", "exact among keys rounded to 8 bits")])
+def test_rounded_keys_are_said(key_format, note):
+    """Regression: what was exact among keys of 8 bits, and 0.989 of the nearest by the keys as they came, said nothing."""
+    assert ExactIndex(channels=4, key_format=key_format).note == note
+    assert ApproximateIndex(channels=4).note == "exact among keys rounded to 16 bits", "below its size"
+    assert HierarchicalIndex(channels=4, key_format=key_format).note.endswith(note.removeprefix("exact among ") or "are compared")
