@@ -120,12 +120,14 @@ def _measure(maker: Maker, entries: Keys, queries: Keys, plan: Plan, neighbours:
             found = index.search(asked, k, **given)
             case = {**common, **rivals[k], "k": k, "index": name, "variant": ", ".join(f"{key} {value}" for key, value in keywords.items()),
                     "ours_ms": ours_ms, **_against(ours_ms, common["gemm_ms"], **rivals[k]), "bytes_per_entry": index.bytes_per_entry,
-                    "build_s": seconds, "exact": index.exact, **_agreement(found, right[k], entries.labels, maker.metrics[width])}
+                    "build_s": seconds, "exact": index.exact,
+                    "least_recall": _least_recall(index), **_agreement(found, right[k], entries.labels, maker.metrics[width])}
             if index.exact:
                 case |= _verified(index, truth, asked[:CHECKED], keys, found.ids[:CHECKED])
             if (name, keywords) == EXACT:
                 right[k] = found
             cases.append(case)
+            log.info("%s %s: %d keys, k %d: %.0f ms, recall %.4f", name, case["variant"], len(keys), k, ours_ms, case["recall"])
     return cases
 
 
@@ -139,6 +141,11 @@ def _built(name: str, keywords: dict[str, Any], entries: Keys, width: int) -> tu
     if getattr(index, "stale", False):  # adding is quick: cells are made beside the work, here at once
         index = index.rebuilt(labels=lambda ids: classes[entries.labels[ids]])
     return index, time.perf_counter() - start
+
+
+def _least_recall(index: Any) -> float | None:
+    """Return the recall that an approximate index was tuned to; None where it is exact, or was tuned to something else."""
+    return None if index.exact or getattr(index, "least_agreement", None) else getattr(index, "least_recall", None)
 
 
 def _against(ours_ms: float, gemm_ms: float, *, faiss_flat_ms: float, faiss_best_ms: float) -> dict[str, float]:

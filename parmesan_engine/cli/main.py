@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(clean(result), allow_nan=False))
     else:
-        print("\n".join(_readable(result)))
+        print("\n".join(_readable(options.plain(result) if "plain" in options else result)))
     return 1 if failed else 0
 
 
@@ -79,9 +79,9 @@ def parser() -> argparse.ArgumentParser:
     _data(command, "train")
     command.add_argument("--per-class", type=positive, default=30, metavar="N", help="labelled pixels per class and sample")
     command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
-    command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names(), help="of a new project")
-    command.add_argument("--novelty", type=float, default=0.0, metavar="D", help="new project: drop examples nearer than D that agree")
-    command.add_argument("--keys", default="float32", choices=KEY_FORMATS, help="new project: float16 stores features in half the bytes")
+    command.add_argument("--encoder", choices=ENCODERS.names(), help="of a new project (default: filter_bank)")
+    command.add_argument("--novelty", type=float, metavar="D", help="new project: drop examples nearer than D that agree")
+    command.add_argument("--keys", choices=KEY_FORMATS, help="new project: float16 stores features in half the bytes")
     importing.import_options(verb("import", importing.import_files, "store files as samples, with their labels if there are any"))
     command = verb("predict", verbs.predict, "predict files and write the results")
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")

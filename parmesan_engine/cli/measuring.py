@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from parmesan_engine.errors import FormatError
 
 BENCHES = ("search", "gpu", "edit", "encode", "memory", "app")
 ONLY = {"data": "search", "features": "search", "chart": "search", "large": "edit", "volume": "app"}  # options of one bench alone
+
+SHOWN = ("features", "n", "d", "k", "index", "ours_ms", "speedup_over_faiss_best", "recall", "least_recall")  # in a terminal
 
 
 def positive(text: str) -> int:
@@ -54,9 +57,10 @@ def bench_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", choices=BENCHES)
     command.add_argument("data", nargs="*", type=Path, metavar="DATA",
                          help="bench search: datasets, or folders of datasets (default: ../shared/data, else generated pictures)")
-    command.add_argument("--quick", action="store_true", help="small sizes, seconds")
+    command.add_argument("--quick", action="store_true", help="small sizes: a minute or two instead of many")
     command.add_argument("--features", metavar="A,B,...", help="bench search: encoders, or learned (default: filter_bank,learned)")
     command.add_argument("--chart", type=Path, metavar="FILE.html", help="bench search: draw time against size")
+    command.set_defaults(plain=bench_in_words)
     command.add_argument("--large", action="store_true", help="bench edit: ten million entries too, keys of 8 bits; minutes")
     command.add_argument("--volume", action="store_true", help="bench app: a volume of 512x512x256, and the memory that it takes")
 
@@ -71,4 +75,13 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
     if "features" in given:
         given["features"] = tuple(part.strip() for part in options.features.split(","))
     module = "volume" if given.pop("volume", False) else options.what
+    logging.getLogger("parmesan_engine.bench").setLevel(logging.INFO)  # it takes minutes: say what is going on
     return importlib.import_module(f"parmesan_engine.bench.{module}").run(options.quick, **given)
+
+
+def bench_in_words(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result with tables as wide as a terminal: of the cases of `bench search` the columns that matter most."""
+    if not any("faiss_best_ms" in case for case in result.get("cases", ())):
+        return result
+    named = [case | {"index": f"{case['index']} {case['variant']}".strip()} for case in result["cases"]]
+    return result | {"cases": [{name: case[name] for name in SHOWN} for case in named]}

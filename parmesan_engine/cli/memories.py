@@ -18,6 +18,7 @@ from parmesan_engine.project.sources import contradictions
 from parmesan_engine.project.sources import sources as list_sources
 from parmesan_engine.project.sources import switch as run_switch
 from parmesan_engine.search import INDEXES
+from parmesan_engine.search.tuning import EXACT_BELOW
 
 
 def options(verb: Callable[..., argparse.ArgumentParser]) -> None:
@@ -42,7 +43,9 @@ def options(verb: Callable[..., argparse.ArgumentParser]) -> None:
     command = verb("search", search, "show or choose how the memory is searched, and what was measured of it")
     how = command.add_mutually_exclusive_group()
     how.add_argument("--index", choices=INDEXES.names(), default="", help="default: as it is")
-    how.add_argument("--budget", type=float, metavar="MB", help="that the search index may take: chosen by it and by size")
+    how.add_argument("--budget", type=float, metavar="MB", help="millions of bytes that the search index may take: replaces the index "
+                     "by an exact one, with rounded keys where it must, or in a memory of more than a million by an approximate one")
+    command.set_defaults(plain=search_in_words)
     command.add_argument("--recall", type=float, metavar="R", help="share of the nearest examples that approximate search is to find")
 
 
@@ -88,7 +91,9 @@ def consolidate(options: argparse.Namespace) -> dict[str, Any]:
         proposal = propose(project, entries=options.entries, size=options.bytes, progress=show_progress("measuring"))
         if not options.dry_run:
             run_consolidate(project, proposal, author=options.by)
-        return {"version": project.version, "before": proposal.version, "dry_run": options.dry_run, "entries_removed": len(proposal.ids),
+        note = "" if len(proposal.ids) else f"nothing to do: {proposal.before.entries:,} examples are within the budget already"
+        return {"version": project.version, "before": proposal.version, "note": note, "dry_run": options.dry_run,
+                "entries_removed": len(proposal.ids),
                 **_sizes(proposal), "files_bytes": project.memory.bytes, "left_out": proposal.left_out, "probes": proposal.probes,
                 **_scores(proposal)}
 
@@ -96,10 +101,22 @@ def consolidate(options: argparse.Namespace) -> dict[str, Any]:
 def search(options: argparse.Namespace) -> dict[str, Any]:
     """Show how the memory is searched; choose it where something is given. An approximate index is made, to measure it."""
     with Project.open(options.project, device=options.device) as project:
+        was = searching.named(project)
         if options.index or options.recall is not None or options.budget is not None:
             searching.choose(project, options.index, recall=options.recall, budget=options.budget and options.budget * 1e6)
         searching.build(project)
-        return {"version": project.version, **searching.state(project)}
+        now = searching.named(project)
+        return {"version": project.version, **searching.state(project), **({"replaced": was, "now": now} if was != now else {})}
+
+
+def search_in_words(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what of `search` is for people: a sentence for the fields that only scripts read."""
+    said = result["note"] or ("finds every nearest example" if result["entries"] else "nothing to search yet")
+    if result["index"] == "approximate" and result["exact"] and result["entries"]:
+        said += f"; approximate search begins at {EXACT_BELOW:,} examples" if result["entries"] < EXACT_BELOW else \
+            "; the approximate index could not be made (--verbose shows more)"
+    hidden = ("exact", "apart", "due", "note")
+    return {name: value for name, value in result.items() if name not in hidden and value not in (None, "", {})} | {"search": said}
 
 
 def _sizes(proposal: Proposal) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def propose(project, *, entries: int | None = None, size: int | None = None, pro
     """
     if (entries is None) == (size is None) or (entries or size or 0) < 1:
         raise LimitError("a budget of examples, or else of bytes, of at least 1", f"{entries} and {size}", "give one of the two")
+    if not len(project):
+        raise EmptyMemoryError("a project with examples", "none that count, so there is nothing to consolidate", "label a few pixels first")
     report = progress or (lambda _: None)
     report(0.0)
     predictor = project.snapshot().predictor
@@ -94,6 +96,9 @@ def propose(project, *, entries: int | None = None, size: int | None = None, pro
     first = second = probes and score_of(predictor, probes, lambda f: report(0.3 + 0.3 * f))
     ids, after = np.empty(0, np.int64), whole
     if (whole.entries > entries) if entries else (whole.index > size):
+        least = np.count_nonzero(list(whole.classes.values())) or 1
+        if size and room.holds(size) < least:
+            raise LimitError(f"a budget of at least {room.bytes(least):,} bytes, which hold one of each class", f"{size:,}", "give it more")
         ids = _taken_out(memory, entries or room.holds(size))
         predictor.switch(memory.without(ids, ids[:0]))
         after = _size(predictor.memory, room)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.io import Dataset, Item, open_dataset
+from parmesan_engine.project.description import read_description
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
 from parmesan_engine.project.features import adapt
 from parmesan_engine.project.importing import withdraw
@@ -20,12 +21,16 @@ FINE_PIXELS = 1 << 20  # samples up to this size are encoded at stride 1, so tha
 Progress = Callable[[float], None] | None
 
 
-def project_for(path: str | Path, dataset: Dataset, *, encoder: str = "filter_bank", novelty: float = 0.0,
-                keys: str = "float32", device: str = "cpu") -> Project:
-    """Open a project, or create one with the task of a dataset. Raises ShapeError when an existing one has other classes."""
+def project_for(path: str | Path, dataset: Dataset, *, encoder: str | None = None, novelty: float | None = None,
+                keys: str | None = None, device: str = "cpu") -> Project:
+    """Open a project, or create one with the task of a dataset. encoder, novelty, keys: of `Project.create`, None: whichever it has.
+
+    Raises ShapeError when an existing one has other classes, FormatError when it is of another kind than asked for.
+    """
+    asked = {name: value for name, value in (("encoder", encoder), ("novelty", novelty), ("keys", keys)) if value is not None}
     if not (Path(path) / "project.json").exists():
-        return Project.create(path, name=dataset.name, task=dataset.task, encoder=encoder, novelty=novelty, keys=keys,
-                              device=device)
+        return Project.create(path, name=dataset.name, task=dataset.task, device=device, **asked)
+    _check_kind(Path(path), asked)
     project = Project.open(path, device=device)
     if project.task.kind != dataset.task.kind or project.task.classes != dataset.task.classes:
         own = project.task
@@ -33,6 +38,15 @@ def project_for(path: str | Path, dataset: Dataset, *, encoder: str = "filter_ba
         raise ShapeError(f"{own.kind} with classes {', '.join(own.classes) or 'none'}, as in the project",
                          f"{dataset.task.kind} with {', '.join(dataset.task.classes) or 'none'}", "use another project folder")
     return project
+
+
+def _check_kind(path: Path, asked: dict[str, str | float]) -> None:
+    """Raise FormatError where something is asked of a project that is settled when one is made, and otherwise in this one."""
+    description = read_description(path)
+    own = {"encoder": description["encoder"]["name"], "novelty": description["novelty"], "keys": description.get("keys", "float32")}
+    for name, value in asked.items():
+        if value != own[name]:
+            raise FormatError(f"{name} {own[name]}, as this project has", f"{name} {value}", "leave it out, or make a new project")
 
 
 def learn(project: Project, folder: str | Path, *, split: str = "train", samples: int | None = None, per_class: int | None = 30,

@@ -7,10 +7,11 @@ import hashlib
 import json
 from typing import Any
 
-from parmesan_engine.errors import EmptyMemoryError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError
 from parmesan_engine.predictor import EXACT
 from parmesan_engine.project.description import update_description
 from parmesan_engine.search import INDEXES
+from parmesan_engine.search.codes import dtype_of
 from parmesan_engine.search.tuning import choose as choose_for
 
 
@@ -19,12 +20,14 @@ def choose(project, name: str = "", *, recall: float | None = None, budget: floa
 
     name: of an index; empty: chosen by size, recall and budget, or as it is when it is approximate and no budget is given.
     recall: share of the nearest examples that an approximate index is to find; budget: bytes for the index. Raises
-    UnknownNameError, LimitError, EmptyMemoryError (to choose by size).
+    UnknownNameError, LimitError, FormatError, EmptyMemoryError (to choose by size).
     """
     with project.lock:
         wish = {} if recall is None else {"least_recall": recall}
         if not name and budget is None and _chosen(project)["name"] == "approximate":
             name = "approximate"
+        if recall is not None:
+            _check_recall(recall, name or (_chosen(project)["name"] if budget is None else "approximate"))
         if name:
             recipe = {"name": name, "keywords": wish}
         elif not len(project):
@@ -67,10 +70,26 @@ def state(project) -> dict[str, Any]:
                 "due": project._upkeep.index_due(project.live)}
 
 
+def named(project) -> str:
+    """Return the chosen index in words: "exact", "exact in 8 bits"."""
+    recipe = _chosen(project)
+    form = recipe.get("keywords", {}).get("key_format", "float32")
+    return recipe["name"] + ("" if form == "float32" else f" in {8 * dtype_of(form).itemsize} bits")
+
+
 def mark(project) -> str:
     """Return a word for how a project searches now: what was found in one way is not to be shown for another."""
     recipe = _chosen(project)
     return hashlib.blake2b(json.dumps([recipe["name"], recipe.get("keywords", {})]).encode(), digest_size=4).hexdigest()
+
+
+def _check_recall(recall: float, name: str) -> None:
+    """Raise LimitError for a share that is none, FormatError for one asked of an index that has no such setting."""
+    if not 0 < recall <= 1:
+        raise LimitError("a recall above 0, at most 1", f"{recall:g}", "0.98 is a good start")
+    if name != "approximate":
+        raise FormatError("a recall with approximate search", f"{recall:g} with {name} search",
+                          "recall applies to approximate search; add --index approximate, or leave out the recall")
 
 
 def _chosen(project) -> dict[str, Any]:

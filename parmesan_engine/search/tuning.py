@@ -5,6 +5,7 @@ are left out and their entries searched among the others, as those of a new samp
 itself only, which flatters [measured on pictures: 0.983 so, 0.962 on new pictures], since a picture holds near-copies side by side.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ def choose(entries: int, channels: int, *, budget: float | None = None, recall: 
         if budget is None or size * entries <= budget:
             return recipe
     least = sizes[-1][1] * entries
-    raise LimitError(f"a budget of {least / 2**20:,.0f} MiB or more", f"{budget / 2**20:,.0f} MiB for {entries:,} entries",
+    raise LimitError(f"a budget of {math.ceil(least / 1e4) / 100:,.2f} MB or more", f"{budget / 1e6:,.6g} MB for {entries:,} entries",
                      "give it more, or consolidate the memory")
 
 

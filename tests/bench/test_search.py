@@ -6,6 +6,7 @@ import torch
 from parmesan_engine.bench import search
 from parmesan_engine.bench.growth import growth
 from parmesan_engine.bench.search import Plan
+from parmesan_engine.cli.measuring import SHOWN
 from parmesan_engine.search import INDEXES, ApproximateIndex, ExactIndex
 from parmesan_engine.types import Neighbors
 from tests.cli.runner import refused
@@ -37,6 +38,7 @@ def test_every_case_has_the_keys_and_the_exact_index_is_exact(data, tmp_path):
         assert set(case) >= KEYS and (case["d"], case["q"]) == (16, 40)
         assert case["fraction_of_gemm"] == case["gemm_ms"] / case["ours_ms"]
         assert case["speedup_over_faiss"] == case["faiss_flat_ms"] / case["ours_ms"]
+        assert set(case) >= set(SHOWN), "the columns of the plain table"
         if case["exact"]:  # of the keys as it keeps them: rounded ones are others
             assert case["ids_identical"] and case["distance_excess"] < 1e-6 and case["recall"] > 0.9
         if case["index"] == "exact":
@@ -52,6 +54,7 @@ def test_an_approximate_index_is_built_before_it_is_measured(data, monkeypatch):
     monkeypatch.setattr(search, "VARIANTS", {"approximate": ({"exact_below": 0, "least_recall": 0.5},)})
     case = search.run(True, data=[data], features=("tiny",), plan=Plan((400,), (16,), 40, variants=True))["cases"][-1]
     assert (case["index"], case["exact"], case["variant"]) == ("approximate", False, "exact_below 0, least_recall 0.5")
+    assert case["least_recall"] == 0.5, "what was asked for, beside what was measured"
     assert 0.2 < case["recall"] <= 1 and "ids_identical" not in case and case["compared_queries"] == 40
 
 

@@ -1,9 +1,14 @@
 """tag, branch, merge, sources and switch from the command line."""
 
+import re
+
 import pytest
 
+from parmesan_engine.cli.main import main
 from parmesan_engine.project import Project
 from parmesan_engine.search import ApproximateIndex
+from parmesan_engine.search.codes import entry_bytes
+from parmesan_engine.search.tuning import SKETCH
 from tests.cli.runner import good, refused
 from tests.helpers import make_dataset
 
@@ -84,9 +89,49 @@ def test_search_is_shown_chosen_and_measured(labs, capsys, monkeypatch):
     assert said["keywords"] == {"least_recall": 0.9} and said["recall"] >= 0.9 and not said["exact"] and not said["due"]
     assert good(capsys, "search", one, "--recall", 0.95)["keywords"] == {"least_recall": 0.95}
     assert good(capsys, "search", one, "--budget", 10)["index"] == "exact", "few examples, much room"
-    assert "MiB" in refused(capsys, "search", one, "--budget", 0.0001)
-    assert "least_recall" in refused(capsys, "search", one, "--index", "exact", "--recall", 0.9)
+    assert "0.01 MB or more; got 0.0001 MB" in refused(capsys, "search", one, "--budget", 0.0001)
+    for index in ("exact", "hierarchical"):
+        assert "add --index approximate" in refused(capsys, "search", one, "--index", index, "--recall", 0.9)
+    assert "add --index approximate" in refused(capsys, "search", one, "--recall", 0.9)
+    assert "at most 1; got 1.5" in refused(capsys, "search", one, "--recall", 1.5)
+    assert "at most 1; got 1.5" in refused(capsys, "search", one, "--budget", 10, "--recall", 1.5)
     assert "not allowed" in refused(capsys, "search", one, "--index", "exact", "--budget", 9)
+
+
+def test_search_says_in_words_what_it_does_and_what_it_replaced(labs, capsys):
+    """Regression: empty fields, an unexplained "due: False", and nothing of keys that a budget had rounded."""
+    one, _ = labs
+    said = lambda *more: (main(["search", str(one), *more]), capsys.readouterr().out)[1]  # noqa: E731
+    plain = said()
+    assert "search: finds every nearest example\n" in plain and "due" not in plain and not re.search(r": *$", plain, re.MULTILINE)
+    assert "search: exact among keys rounded to 16 bits; approximate search begins at 100,000 examples" in said("--index", "approximate")
+    with Project.open(one) as project:
+        few = len(project) * (entry_bytes(project.live.predictor().metric.key_dim, "int8") + SKETCH) / 1e6
+    plain = said("--budget", str(few))
+    assert "replaced: approximate" in plain and "now: exact in 8 bits" in plain and "search: exact among keys rounded to 8 bits" in plain
+    assert "replaced" not in said()
+
+
+def test_a_budget_that_changes_nothing_or_cannot_be_kept_is_said(labs, capsys, tmp_path):
+    one, _ = labs
+    assert good(capsys, "consolidate", one, "--entries", 999)["note"] == "nothing to do: 27 examples are within the budget already"
+    line = refused(capsys, "consolidate", one, "--bytes", 100)
+    least = int(re.search(r"at least ([\d,]+) bytes", line)[1].replace(",", ""))
+    refused(capsys, "consolidate", one, "--bytes", least - 1, "--dry-run")
+    assert good(capsys, "consolidate", one, "--bytes", least, "--dry-run")["entries_after"] == 3
+    good(capsys, "forget", one, "--source", "one")
+    assert "nothing to consolidate" in refused(capsys, "consolidate", one, "--entries", 10)
+
+
+def test_a_project_of_another_kind_is_not_silently_kept(labs, capsys, tmp_path):
+    """Regression: --keys, --encoder and --novelty were ignored where there was a project."""
+    one, _ = labs
+    before = good(capsys, "history", one)
+    for option, value, own in (("keys", "float16", "float32"), ("novelty", 0.1, "0.0")):
+        line = refused(capsys, "learn", one, tmp_path / "data", f"--{option}", value)
+        assert f"{option} {own}" in line and "new project" in line
+    assert good(capsys, "history", one) == before
+    good(capsys, "learn", one, tmp_path / "data", "--keys", "float32", "--encoder", "filter_bank", "--novelty", 0, "--seed", 7)
 
 
 def test_half_precision_is_said_in_history_and_verify(tmp_path, capsys):
