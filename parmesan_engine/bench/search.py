@@ -127,7 +127,7 @@ def _measure(maker: Maker, entries: Keys, queries: Keys, plan: Plan, neighbours:
             if (name, keywords) == EXACT:
                 right[k] = found
             cases.append(case)
-            log.info("%s: %d keys, k %d: %.0f ms, recall %.4f", " ".join(filter(None, (name, case["variant"]))), len(keys), k, ours_ms, case["recall"])
+            log.info("%d keys, k %d: %.0f ms, recall %.4f, by %s %s", len(keys), k, ours_ms, case["recall"], name, case["variant"])
     return cases
 
 
