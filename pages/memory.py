@@ -12,7 +12,7 @@ from pages._desk import Desk
 from pages._explorer import explorer
 from pages._gallery import gallery
 from pages._receipts import receipt_box, receipts
-from pages._search import searching
+from pages._search import searching, use
 from pages._sidebar import sidebar
 from pages._size import key_of, sizes
 from pages._sources import source_switches
@@ -25,7 +25,6 @@ from parmesan_engine.project import Project
 from parmesan_engine.project.branching import tag
 from parmesan_engine.project.consolidating import Proposal, consolidate
 from parmesan_engine.project.following import glance
-from parmesan_engine.project.searching import choose
 from parmesan_engine.project.sources import contradictions, switch
 
 SECTIONS = ("Examples", "Sources", "Map", "Versions", "Size", "Receipts")
@@ -69,7 +68,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         "restore": lambda: project.restore(what, author=desk.author),
         "switch": lambda: _switch(desk, project, *what),
         "tag": lambda: tag(project, *what),
-        "search": lambda: choose(project, what),
+        "search": lambda: use(desk.project, project, what),
         "consolidate": lambda: _consolidate(desk, project, what),
         "branch": lambda: _branch(desk, *what),
         "undo": lambda: st.toast(plain(step(desk, project, "undo", desk.author)), icon=":material/undo:"),

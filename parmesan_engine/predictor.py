@@ -127,13 +127,17 @@ class Predictor:
         """Whether the index would be worth making anew: it is approximate, and much came or went."""
         return getattr(self.index, "stale", False)
 
-    def index_maker(self) -> Callable[[], Any]:
-        """Return a function that makes the index anew from the present entries, for `adopt`: seconds, on any thread."""
+    def index_maker(self) -> Callable[..., Any]:
+        """Return a function that makes the index anew from the present entries, for `adopt`: seconds, on any thread.
+
+        It takes a progress callback or None.
+        """
         index, self._moved, entries = self.index.copy(), [], self.memory.columns()
         samples = torch.zeros(index.top, dtype=torch.int64)
         samples[torch.tensor(entries.ids)] = torch.from_numpy(entries.sample.astype(np.int64))
         labels = self.tables.labels.clone() if self.task.kind == "segmentation" else None
-        return lambda: index.rebuilt(k=self.k, labels=None if labels is None else labels.__getitem__, groups=samples.__getitem__)
+        return lambda progress=None: index.rebuilt(k=self.k, labels=None if labels is None else labels.__getitem__,
+                                                   groups=samples.__getitem__, progress=progress)
 
     def adopt(self, index: Any) -> None:
         """Take over what the last `index_maker` made; what came or went meanwhile is taken up. Held samples keep their neighbours.

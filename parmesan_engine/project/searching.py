@@ -5,6 +5,7 @@ An approximate index is made beside the work (`Upkeep`), on the machine that use
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError
@@ -42,13 +43,17 @@ def choose(project, name: str = "", *, recall: float | None = None, budget: floa
         return state(project)
 
 
-def build(project) -> None:
-    """Make an approximate index now, where one is chosen and worth it, and wait for it."""
+def build(project, progress: Callable[[float], None] | None = None) -> None:
+    """Make an approximate index now, where one is chosen and worth it, and wait for it; not under the project's lock.
+
+    progress may raise to stop it. Raises MemoryError or RuntimeError where there is no room for it.
+    """
     with project.lock:
-        if len(project):
-            predictor = project.live.predictor()
-            if predictor.index_due:
-                predictor.adopt(predictor.index_maker()())
+        if not len(project):
+            return
+        live = project.live
+        live.predictor()
+    project._upkeep.make_index(live, progress)
 
 
 def state(project) -> dict[str, Any]:

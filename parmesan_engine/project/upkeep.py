@@ -7,25 +7,27 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from parmesan_engine.errors import VersionError
+from parmesan_engine.jobs import StoppedError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
 from parmesan_engine.project.live import Fit, Live
 
 log = logging.getLogger(__name__)
+WAIT_SECONDS = 0.2  # between two looks whether to wait on
 
 
 class Upkeep:
-    """The background work of one project, one thing at a time. Its methods are called under the project's lock, except `join`."""
+    """The background work of one project, one thing at a time. Called under the project's lock, except `join` and `make_index`."""
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
         self._worker: threading.Thread | None = None
+        self._making = threading.Lock()  # held while an index is made, whoever asked for it: never two at a time
         self._tried = ""  # the version of the last such fit: each is tried once
         self._failed: Callable[[], Predictor | None] = lambda: None  # whose index could not be made: tried once, it searches on as it is
 
@@ -43,7 +45,7 @@ class Upkeep:
         return live.index_due and not live.uses(self._failed())
 
     def start(self, live: Live) -> bool:
-        """Start what is due; return whether something is under way."""
+        """Start what is due, a fit first; return whether something is under way."""
         if not self.due(live):
             return False
         if not self._working:
@@ -51,11 +53,38 @@ class Upkeep:
                 self._tried = live.memory.version
                 work = self._fit, (live, live.memory.checkout(self._tried))
             else:
-                predictor = live.predictor()
-                work = self._index, (live, predictor, predictor.index_maker())
+                work = self._index, (live,)
             self._worker = threading.Thread(target=work[0], args=work[1], daemon=True)
             self._worker.start()
         return True
+
+    def make_index(self, live: Live, progress: Callable[[float], None] | None = None) -> None:
+        """Make the index that is due, on this thread and without the project's lock; one that is being made is waited for.
+
+        progress may raise to stop it. Raises MemoryError or RuntimeError where it cannot be made.
+        """
+        report = progress or (lambda fraction: None)
+        while not self._making.acquire(timeout=WAIT_SECONDS):
+            report(0.0)
+        try:
+            with self._lock:
+                if not self.index_due(live):
+                    return
+                predictor = live.predictor()
+                make = predictor.index_maker()
+            try:
+                index = make(report)
+            except StoppedError:
+                raise
+            except (MemoryError, RuntimeError):
+                with self._lock:
+                    self._failed = weakref.ref(predictor)
+                raise
+            with self._lock:
+                if live.uses(predictor):  # else the metric, and with it all keys, changed meanwhile
+                    predictor.adopt(index)
+        finally:
+            self._making.release()
 
     @property
     def _working(self) -> bool:
@@ -73,14 +102,8 @@ class Upkeep:
             if np.isin(fit.ids, live.memory.ids).all():  # else something was taken back meanwhile
                 live.adopt(fit)
 
-    def _index(self, live: Live, predictor: Predictor, make: Callable[[], Any]) -> None:
+    def _index(self, live: Live) -> None:
         try:
-            index = make()
+            self.make_index(live)
         except (MemoryError, RuntimeError) as error:  # no room; torch and Faiss say so by a RuntimeError
             log.warning("an approximate index could not be made, search stays as it is: %s", error)
-            with self._lock:
-                self._failed = weakref.ref(predictor)
-            return
-        with self._lock:
-            if live.uses(predictor):  # else the metric, and with it all keys, changed meanwhile
-                predictor.adopt(index)

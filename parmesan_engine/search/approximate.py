@@ -168,22 +168,28 @@ class ApproximateIndex:
                 progress(float(rows[-1] + 1) / len(queries))
         return result
 
-    def rebuilt(self, *, k: int = 8, labels: OfIds | None = None, groups: OfIds | None = None) -> "ApproximateIndex":
+    def rebuilt(self, *, k: int = 8, labels: OfIds | None = None, groups: OfIds | None = None,
+                progress: Callable[[float], None] | None = None) -> "ApproximateIndex":
         """Return an index of the same entries with new cells, tuned for k neighbours; this one stays as it is.
 
         labels: (n,) ids -> (n, L) shares of classes, to measure the agreement of predicted labels; groups: (n,) ids -> (n,) codes of
         their samples, to measure as on new samples (see `tuning`). Takes seconds for a million entries, and room for them once
-        or twice more. May run on a thread of its own, on a copy that nobody changes.
+        or twice more. May run on a thread of its own, on a copy that nobody changes. progress may raise to stop it.
         """
+        report = progress or (lambda fraction: None)
+        report(0.0)
         whole, other = self._everything(), self._empty()
         other._top = self.top
         if self.device.type != "cpu" or len(whole) < max(self.exact_below, 2):
             other._fresh = whole
             return other
         other._fresh = Newcomers(channels=self.channels, device=str(self.device), key_format=KEY_FORMAT)
+        report(0.1)
         other._cells = Cells(whole.codes, whole.ids, whole.ties, cells=cells_for(len(whole)))
+        report(0.7)
         other.tuning = tune(other._cells, whole, k=k, recall=self.least_recall, agreement=self.least_agreement,
                             labels=labels and labels(whole.ids), groups=groups and groups(whole.ids))
+        report(1.0)
         return other
 
     def _ranked(self, queries: torch.Tensor, k: int, width: int) -> RankedLists:

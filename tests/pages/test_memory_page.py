@@ -1,5 +1,7 @@
 """The Memory page without a browser."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import Project, searching
 from parmesan_engine.project.mapping import map_entries
 from parmesan_engine.project.sources import switch
-from parmesan_engine.search import ApproximateIndex
+from parmesan_engine.search import ApproximateIndex, approximate
 from parmesan_engine.types import Prediction, Sample, TaskSpec
 
 
@@ -300,10 +302,38 @@ def test_how_to_search_is_chosen_and_what_was_measured_is_said(memory_page, pict
     assert searching.state(project)["index"] == "exact", "nothing happens before it is asked for"
     press(memory_page, "Use it")
     assert not memory_page.exception and searching.state(project)["index"] == "approximate"
-    assert "Exact among keys rounded to 16 bits. The approximate index is made while you paint" in captions()
-    searching.build(project)
+    _state.jobs().get(f"index {name}").wait(60)
     memory_page.run()
     assert f"Finds {searching.state(project)['recall']:.1%} of the nearest examples" in captions() and "bytes per example" in captions()
+
+
+def test_an_index_whose_making_was_cancelled_can_be_made_later(memory_page, picture, monkeypatch):
+    name, project, _ = picture
+    started, go, real = threading.Event(), threading.Event(), approximate.Cells
+
+    def slow(*arguments, **settings):
+        started.set()
+        assert go.wait(60)
+        return real(*arguments, **settings)
+
+    monkeypatch.setitem(ApproximateIndex.__init__.__kwdefaults__, "exact_below", 10)
+    monkeypatch.setattr(approximate, "Cells", slow)
+    captions = lambda: " ".join(caption.value for caption in memory_page.caption)  # noqa: E731
+    section(memory_page, "Size")
+    memory_page.button_group(key=f"search-{name}").set_value("approximate").run()
+    press(memory_page, "Use it")
+    assert started.wait(20)
+    memory_page.run()
+    assert "In use: Exact among keys rounded to 16 bits. The approximate index is being made." in captions()
+    press(memory_page, "Cancel")
+    go.set()
+    _state.jobs().get(f"index {name}").wait(60)
+    memory_page.run()
+    assert searching.state(project)["exact"] and "Cancelled" in captions()
+    press(memory_page, "Make it now")
+    _state.jobs().get(f"index {name}").wait(60)
+    memory_page.run()
+    assert "In use: Approximate. Finds" in captions() and not searching.state(project)["exact"]
 
 
 def test_what_was_found_in_one_way_is_not_shown_for_another(page, picture):

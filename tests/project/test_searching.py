@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from parmesan_engine.errors import FormatError, LimitError, UnknownNameError
 from parmesan_engine.gestures import Stroke
+from parmesan_engine.jobs import StoppedError
 from parmesan_engine.project import Project, searching
 from parmesan_engine.search import ApproximateIndex
 from parmesan_engine.search import approximate as approximate_module
@@ -109,25 +111,30 @@ def test_a_new_metric_while_the_index_is_made_wins(project, monkeypatch):
     np.testing.assert_allclose(keys, fresh, atol=2e-3)
 
 
-def test_an_index_made_at_once_is_not_replaced_by_an_older_one(project, monkeypatch):
-    """Regression: what was made beside the work failed to be taken over after `build`."""
-    started, go, real, failures = threading.Event(), threading.Event(), approximate_module.Cells, []
+def test_an_index_that_is_being_made_is_not_made_twice(project, monkeypatch):
+    """Regression: what was made beside the work failed to be taken over after `build`. Waiting can be given up."""
+    started, go, real, made = threading.Event(), threading.Event(), approximate_module.Cells, []
 
     def slow(*arguments, **settings):
-        if threading.current_thread() is not threading.main_thread():
-            started.set()
-            assert go.wait(60)
+        made.append(1)
+        started.set()
+        assert go.wait(60)
         return real(*arguments, **settings)
 
+    def give_up(fraction):
+        raise StoppedError
+
     monkeypatch.setattr(approximate_module, "Cells", slow)
-    monkeypatch.setattr(threading, "excepthook", failures.append)
     searching.choose(project, "approximate")
     assert project.refit_when_due() and started.wait(20)
-    searching.build(project)
-    made = project.live.predictor().index
-    go.set()
+    with pytest.raises(StoppedError):
+        searching.build(project, give_up)
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(searching.build, project)
+        go.set()
+        waiting.result(60)
     wait(project)
-    assert not failures and project.live.predictor().index is made and not made.exact
+    assert made == [1] and not project.live.predictor().index.exact
 
 
 @pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("bad alloc")], ids=lambda error: type(error).__name__)
