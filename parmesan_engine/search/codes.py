@@ -42,8 +42,11 @@ def decode(codes: torch.Tensor) -> torch.Tensor:
     """Return the (n, D) float32 rows of unit length that codes stand for; float32 codes are themselves."""
     if codes.dtype == torch.float32:
         return codes
-    length = codes.double().square().sum(1, keepdim=True).sqrt().float()  # exact before the root, whatever the order of the sum
-    return codes.float().div_(length.clamp_(min=1e-30))
+    rows, step = torch.empty(codes.shape, device=codes.device), max(LENGTH_CHUNK // codes.shape[1], 1)  # no large temporaries
+    for out, part in zip(rows.split(step), codes.split(step), strict=True):
+        length = part.double().square().sum(1, keepdim=True).sqrt().float()  # exact before the root, whatever the order of the sum
+        torch.div(part.float(), length.clamp_(min=1e-30), out=out)
+    return rows
 
 
 def inverse_lengths(codes: torch.Tensor) -> torch.Tensor:
