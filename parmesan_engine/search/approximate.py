@@ -16,10 +16,10 @@ from collections.abc import Callable
 import torch
 
 from parmesan_engine.device import device_of
-from parmesan_engine.errors import LimitError, ShapeError, UnknownNameError
+from parmesan_engine.errors import LimitError, UnknownNameError
 from parmesan_engine.search.cells import Cells
 from parmesan_engine.search.codes import decode
-from parmesan_engine.search.exact import ExactIndex
+from parmesan_engine.search.exact import ExactIndex, check_query
 from parmesan_engine.search.newcomers import Newcomers
 from parmesan_engine.search.ranking import RankedLists, merge
 from parmesan_engine.search.tuning import EXACT_BELOW, Tuning, cells_for, tune
@@ -156,10 +156,7 @@ class ApproximateIndex:
         """Return ranked lists of at least min(k, N) entries; floors take what was found for all there is."""
         if self._cells is None:
             return self._fresh.ranked(queries, k, width=width, progress=progress)
-        if queries.ndim != 2 or queries.shape[1] != self.channels:
-            raise ShapeError(f"(Q, {self.channels}) queries", f"{tuple(queries.shape)}", "use the encoder of this memory")
-        if not 1 <= k <= width:
-            raise LimitError("1 <= k <= width", f"k={k}, width={width}", "choose a smaller k")
+        check_query(self, queries, k, width)
         result = RankedLists.empty(len(queries), width, self.device)
         for start in range(0, len(queries), QUERY_CHUNK):
             rows = torch.arange(start, min(start + QUERY_CHUNK, len(queries)))

@@ -24,9 +24,9 @@ def load_faiss() -> ModuleType:
     """
     if "OPENBLAS_CORETYPE" not in os.environ:
         capability = torch.backends.cpu.get_cpu_capability()
-        kernel = {"AVX512": "SkylakeX", "AVX2": "Haswell"}.get(capability)
-        if kernel:
-            os.environ["OPENBLAS_CORETYPE"] = kernel
+        core = {"AVX512": "SkylakeX", "AVX2": "Haswell"}.get(capability)
+        if core:
+            os.environ["OPENBLAS_CORETYPE"] = core
     import faiss
 
     return faiss

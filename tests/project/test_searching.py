@@ -36,6 +36,19 @@ def wait(project):
         time.sleep(0.01)
 
 
+def slow_cells(monkeypatch):
+    """Return two events: set when cells begin to be made, and to be set for them to go on."""
+    started, go, real = threading.Event(), threading.Event(), approximate_module.Cells
+
+    def slow(*arguments, **settings):
+        started.set()
+        assert go.wait(60)
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(approximate_module, "Cells", slow)
+    return started, go
+
+
 def test_exact_until_chosen_and_kept_in_the_folder(project):
     now = searching.state(project)
     assert now["index"] == "exact" and now["exact"] and now["recall"] is None and now["note"] == "" and not now["due"]
@@ -65,14 +78,7 @@ def test_made_beside_the_work_measured_and_told(project):
 
 
 def test_strokes_go_on_while_the_index_is_made(project, monkeypatch):
-    started, go, real = threading.Event(), threading.Event(), approximate_module.Cells
-
-    def slow(*arguments, **settings):
-        started.set()
-        assert go.wait(60)
-        return real(*arguments, **settings)
-
-    monkeypatch.setattr(approximate_module, "Cells", slow)
+    started, go = slow_cells(monkeypatch)
     searching.choose(project, "approximate")
     project.predict(project.second)
     assert project.refit_when_due() and started.wait(20)
@@ -90,14 +96,7 @@ def test_strokes_go_on_while_the_index_is_made(project, monkeypatch):
 
 
 def test_a_new_metric_while_the_index_is_made_wins(project, monkeypatch):
-    started, go, real = threading.Event(), threading.Event(), approximate_module.Cells
-
-    def slow(*arguments, **settings):
-        started.set()
-        assert go.wait(60)
-        return real(*arguments, **settings)
-
-    monkeypatch.setattr(approximate_module, "Cells", slow)
+    started, go = slow_cells(monkeypatch)
     searching.choose(project, "approximate")
     assert project.refit_when_due() and started.wait(20)
     project.annotate(project.second, [line(8, 3, 9, 2), line(30, 3, 9, 1)])
