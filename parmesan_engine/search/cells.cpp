@@ -6,25 +6,15 @@
 // list shows are taken afterwards (pair_distances). Compiled on the user's machine for its processor (kernel.py).
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
-#include <thread>
 #include <vector>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
-#if defined(__AVX512F__)
-constexpr int LANES = 16, TILE = 12;  // floats in a vector; queries held in registers at a time
-#elif defined(__AVX2__)
-constexpr int LANES = 8, TILE = 6;
-#else
-constexpr int LANES = 4, TILE = 6;
-#endif
-constexpr int PANEL = 2 * LANES, MOST_HEAD = 64;
+#include "lanes.h"
+
+constexpr int MOST_HEAD = 64;
 constexpr int64_t TOGETHER = 2048;  // queries that share an unpacked cell
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef float unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -65,7 +55,7 @@ struct Best {  // the best `width` of the hits given to it
 };
 
 static uint32_t above(vf sums, float least) {  // one bit for each lane
-#if defined(__AVX512F__)
+#if defined(__AVX512BW__)
     return _mm512_cmp_ps_mask((__m512)sums, _mm512_set1_ps(least), _CMP_GT_OQ);
 #elif defined(__AVX2__)
     return _mm256_movemask_ps(_mm256_cmp_ps((__m256)sums, _mm256_set1_ps(least), _CMP_GT_OQ));
@@ -178,27 +168,6 @@ static void look(const Panels& panels, const Cells& cells, Asked* const* asked, 
     }
 }
 
-// work(part) on several threads, whoever is free next; on fewer where the system gives no more.
-template <typename Work> static void share(int64_t parts, int threads, Work work) {
-    std::atomic<int64_t> next{0};
-    std::atomic<bool> room{true};
-    auto run = [&] {
-        try {
-            for (int64_t part; room && (part = next++) < parts;) work(part);
-        } catch (const std::bad_alloc&) {  // may not leave a thread
-            room = false;
-        }
-    };
-    std::vector<std::thread> others;
-    try {
-        for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
-    } catch (const std::exception&) {
-    }
-    run();
-    for (auto& other : others) other.join();
-    if (!room) throw std::bad_alloc();
-}
-
 struct Block {  // some queries and their lists
     std::vector<Hit> hits;
     std::vector<Asked> asked;
@@ -264,7 +233,7 @@ int nearest_in_cells(const Cells* all, const float* queries, int64_t count, int 
     std::vector<int64_t> order(count);
     for (int64_t i = 0; i < count; i++) order[i] = i;
     constexpr int64_t PART = 96;
-    share((count + PART - 1) / PART, threads, [&](int64_t part) {
+    bool room = shared((count + PART - 1) / PART, threads, [&](int64_t part) {
         const int64_t first = part * PART, here = std::min(count - first, PART);
         Block block(cells, queries, order.data() + first, here, probes);
         std::vector<Asked*> asked(here);
@@ -272,10 +241,11 @@ int nearest_in_cells(const Cells* all, const float* queries, int64_t count, int 
         look(centres, cells, asked.data(), here, 0);
         for (int64_t i = 0; i < here; i++) std::copy_n(block.finished(i).hits, probes, near.data() + (first + i) * probes);
     });
+    if (!room) return 0;
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {  // near cells have near numbers
         return near[a * probes].place < near[b * probes].place;
     });
-    share((count + TOGETHER - 1) / TOGETHER, threads, [&](int64_t part) {
+    room = shared((count + TOGETHER - 1) / TOGETHER, threads, [&](int64_t part) {
         const int64_t first = part * TOGETHER, here = std::min(count - first, TOGETHER);
         Block block(cells, queries, order.data() + first, here, width);
         Panels panels;
@@ -302,7 +272,7 @@ int nearest_in_cells(const Cells* all, const float* queries, int64_t count, int 
             }
         }
     });
-    return 1;
+    return room;
 } catch (const std::bad_alloc&) {  // no exception may reach Python
     return 0;
 }

@@ -18,18 +18,10 @@
 #include <system_error>
 #include <thread>
 #include <vector>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
-#if defined(__AVX512BW__)
-constexpr int LANES = 16, TILE = 12;  // int32 in a vector; queries held in registers at a time
-#elif defined(__AVX2__)
-constexpr int LANES = 8, TILE = 6;
-#else
-constexpr int LANES = 4, TILE = 6;
-#endif
-constexpr int PANEL = 2 * LANES, BLOCK = 128, PANELS = BLOCK / PANEL;
+#include "lanes.h"
+
+constexpr int BLOCK = 128, PANELS = BLOCK / PANEL;
 constexpr int GROUP = 8;    // tiles that share one look at the boxes
 constexpr int CLUSTER = 16;  // blocks that share one more box
 constexpr int BOX = 16;                                                          // columns that a bounding box covers
@@ -239,27 +231,6 @@ template <typename Found> static void scan(const Keys& keys, Tile& tile, int64_t
                 if (const int j = __builtin_ctz(w); sum[j] >= tile.least[r]) found(r, first + j, sum[j]);
         }
     }
-}
-
-// work(part) on several threads, whoever is free next; on fewer where the system gives no more. Returns false when there was no room.
-template <typename Work> static bool shared(int64_t parts, int threads, Work work) {
-    std::atomic<int64_t> next{0};
-    std::atomic<bool> room{true};
-    auto run = [&] {
-        try {
-            for (int64_t part; room && (part = next++) < parts;) work(part);
-        } catch (const std::bad_alloc&) {  // no exception may leave a thread, nor reach Python
-            room = false;
-        }
-    };
-    std::vector<std::thread> others;
-    try {
-        for (int t = 1; t < std::min<int64_t>(threads, parts); t++) others.emplace_back(run);
-    } catch (const std::exception&) {
-    }
-    run();
-    for (auto& other : others) other.join();
-    return room;
 }
 
 struct List {  // the best rows so far, ascending by (distance, tie)

@@ -79,7 +79,8 @@ def _built(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
     asked = [["--version"], [*flags, "-dM", "-E", "-x", "c++", os.devnull]]  # the macros tell processors apart that -march=native does
     said = [subprocess.run([compiler, *question], capture_output=True, text=True, check=True, timeout=BUILD_SECONDS).stdout
             for question in asked]
-    name = hashlib.blake2b("\0".join([source.read_text("utf-8"), *said, *flags]).encode(), digest_size=8).hexdigest()
+    texts = [path.read_text("utf-8") for path in (source, *sorted(source.parent.glob("*.h")))]
+    name = hashlib.blake2b("\0".join([*texts, *said, *flags]).encode(), digest_size=8).hexdigest()
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parmesan-studio"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
