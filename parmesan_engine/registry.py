@@ -1,14 +1,17 @@
 """Names to classes, and recipes (JSON) to objects and back. Knows nothing about what is registered.
 
 A component is a class with keyword defaults. Its recipe is `{"name": ..., "keywords": {...}}`; keywords left at their
-defaults are written too, so that a recipe stays true when a default changes later.
+defaults are written too, so that a recipe stays true when a default changes later. People write a recipe as text,
+`name` or `name:keyword=value,keyword=value`.
 """
 
 import inspect
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from parmesan_engine.errors import UnknownNameError
+from parmesan_engine.errors import FormatError, UnknownNameError
 
 
 class Registry:
@@ -49,11 +52,57 @@ class Registry:
     def build(self, recipe: dict[str, Any]) -> Any:
         """Return a new object made from its recipe. Raises UnknownNameError for unknown names and keywords."""
         cls = self.get(recipe["name"])
-        known = inspect.signature(cls).parameters
-        unknown = sorted(set(recipe.get("keywords", {})) - set(known))
-        if unknown:
-            raise UnknownNameError(f"keywords of {recipe['name']} ({', '.join(known)})", ", ".join(unknown), "remove them")
+        self._check_keywords(recipe["name"], recipe.get("keywords", {}))
         return cls(**recipe.get("keywords", {}))
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """Return the recipe that a person wrote as text, with the keywords that were given and no others.
+
+        A value is text where the keyword's default is text, else JSON. A comma parts keywords only before `keyword=`, so paths and
+        lists may hold commas. Raises UnknownNameError, and FormatError for a value of the wrong type.
+
+        >>> things = Registry("thing")
+        >>> @things.register("box")
+        ... class Box:
+        ...     def __init__(self, *, path: str = "", lid: bool = True, sizes: tuple = (1, 2)): ...
+        >>> things.parse("box:path=/a,b,lid=false,sizes=[3,4]")
+        {'name': 'box', 'keywords': {'path': '/a,b', 'lid': False, 'sizes': [3, 4]}}
+        """
+        name, _, rest = text.strip().partition(":")
+        known = inspect.signature(self.get(name)).parameters
+        keywords = {}
+        for part in re.split(r",\s*(?=\w+\s*=)", rest) if rest else ():
+            keyword, equals, value = (piece.strip() for piece in part.partition("="))
+            if not equals:
+                raise FormatError(f"{name}:keyword=value", repr(text), f"give the keyword of {part!r} ({', '.join(known)})")
+            self._check_keywords(name, [keyword])
+            keywords[keyword] = _value(name, keyword, value, known[keyword].default)
+        return {"name": name, "keywords": keywords}
+
+    def parse_several(self, text: str) -> list[dict[str, Any]]:
+        """Return the recipes of a list with commas, as in `box:lid=false,sizes=[3,4],plain`. Raises as `parse` does."""
+        starts = "|".join(re.escape(name) for name in self._classes)
+        return [self.parse(part) for part in re.split(rf",\s*(?=(?:{starts})\s*(?:[:,]|$))", text)]
+
+    def _check_keywords(self, name: str, keywords: Iterable[str]) -> None:
+        known = inspect.signature(self.get(name)).parameters
+        if unknown := sorted(set(keywords) - set(known)):
+            raise UnknownNameError(f"keywords of {name} ({', '.join(known)})", ", ".join(unknown), "remove them")
+
+
+def _value(name: str, keyword: str, text: str, default: Any) -> Any:
+    """Return the value that `text` means for a keyword with this default. Raises FormatError."""
+    if isinstance(default, str):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    kinds = {bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"), tuple: (list, "a list, [1, 2]")}
+    kind, words = kinds.get(type(default), (object, ""))
+    if not isinstance(value, kind) or (isinstance(value, bool) and not isinstance(default, bool | None)):
+        raise FormatError(f"{words} for {keyword} of {name}", repr(text), f"its default is {default}")
+    return value
 
 
 def recipe_of(component: Any) -> dict[str, Any]:
@@ -63,3 +112,8 @@ def recipe_of(component: Any) -> dict[str, Any]:
     """
     keywords = {name: getattr(component, name) for name in inspect.signature(type(component)).parameters}
     return {"name": component.registered_name, "keywords": keywords}
+
+
+def pinned(component: Any) -> Any:
+    """Return the component as it must be to be found again: one that reads files may have a method `pinned` that settles which."""
+    return component.pinned() if hasattr(component, "pinned") else component

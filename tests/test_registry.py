@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from parmesan_engine import errors
-from parmesan_engine.errors import LimitError, ParmesanError, UnknownNameError
+from parmesan_engine.errors import FormatError, LimitError, ParmesanError, UnknownNameError
 from parmesan_engine.registry import Registry, recipe_of
 
 
@@ -36,6 +36,32 @@ def test_unknown_names_and_keywords_are_named_with_what_is_known(boxes):
         boxes.get("plane")
     with pytest.raises(UnknownNameError, match=r"size, colors.*got depth, width"):
         boxes.build({"name": "plain", "keywords": {"width": 1, "depth": 2, "size": 3}})
+
+
+def test_a_recipe_as_text(boxes):
+    @boxes.register("model")
+    class Model:
+        def __init__(self, *, path: str = "", lid: bool = True, tile: int | None = None, share: float = 0.5) -> None: ...
+
+    assert boxes.parse("plain") == {"name": "plain", "keywords": {}}
+    assert boxes.parse("plain:size=5, colors=[1,2]")["keywords"] == {"size": 5, "colors": [1, 2]}
+    keywords = {"path": "C:/a, b/7", "tile": 3, "lid": False, "share": 1}
+    assert boxes.parse("model:path=C:/a, b/7,tile=3,lid=false,share=1")["keywords"] == keywords
+    assert boxes.parse("model:path=7,tile=null")["keywords"] == {"path": "7", "tile": None}
+    several = boxes.parse_several("plain:size=2,colors=[1,2], model:path=/plain,/b,tile=9,plain")
+    assert [r["name"] for r in several] == ["plain", "model", "plain"]
+    assert several[1]["keywords"] == {"path": "/plain,/b", "tile": 9} and several[0]["keywords"]["colors"] == [1, 2]
+
+
+@pytest.mark.parametrize(("text", "kind", "words"), [
+    ("plane:size=2", UnknownNameError, "a known box"), ("", UnknownNameError, "a known box"),
+    ("plain:width=2", UnknownNameError, "size, colors.*got width"), ("plain:2", FormatError, "plain:keyword=value.*size, colors"),
+    ("plain:size=big", FormatError, "a whole number for size of plain; got 'big'"), ("plain:size=true", FormatError, "a whole number"),
+    ("plain:size=2.5", FormatError, "a whole number"), ("plain:colors=red", FormatError, "a list"),
+])
+def test_a_wrong_recipe_as_text_is_told_in_words(boxes, text, kind, words):
+    with pytest.raises(kind, match=words):
+        boxes.parse(text)
 
 
 @pytest.mark.parametrize("name", [n for n in dir(errors) if n.endswith("Error")])

@@ -14,7 +14,6 @@ from parmesan_engine import __version__
 from parmesan_engine.cli import asking, importing, measuring, memories, results, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.device import device_of
-from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ParmesanError
 from parmesan_engine.io import FORMATS
 from parmesan_engine.memory.keyfile import KEY_FORMATS
@@ -79,7 +78,8 @@ def parser() -> argparse.ArgumentParser:
     _data(command, "train")
     command.add_argument("--per-class", type=positive, default=30, metavar="N", help="labelled pixels per class and sample")
     command.add_argument("--source", help="name under which it can be forgotten (default: the dataset's)")
-    command.add_argument("--encoder", choices=ENCODERS.names(), help="of a new project (default: filter_bank)")
+    command.add_argument("--encoder", metavar="NAME[:KEYWORD=VALUE,...]",
+                         help="of a new project, as backbone:model=FOLDER (default: filter_bank)")
     command.add_argument("--novelty", type=float, metavar="D", help="new project: drop examples nearer than D that agree")
     command.add_argument("--keys", choices=KEY_FORMATS, help="new project: float16 stores features in half the bytes")
     importing.import_options(verb("import", importing.import_files, "store files as samples, with their labels if there are any"))

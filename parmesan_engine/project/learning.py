@@ -1,5 +1,6 @@
 """Learn from a labelled dataset: what an annotator with little time would give, in one transaction."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.description import read_description
@@ -15,6 +17,7 @@ from parmesan_engine.project.features import adapt
 from parmesan_engine.project.importing import withdraw
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.sampling import choose_items, choose_pixels
+from parmesan_engine.registry import pinned, recipe_of
 from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample, TaskSpec
 
 FINE_PIXELS = 1 << 20  # samples up to this size are encoded at stride 1, so that a labelled pixel gets its own features
@@ -43,10 +46,23 @@ def project_for(path: str | Path, dataset: Dataset, *, encoder: str | None = Non
 def _check_kind(path: Path, asked: dict[str, str | float]) -> None:
     """Raise FormatError where something is asked of a project that is settled when one is made, and otherwise in this one."""
     description = read_description(path)
-    own = {"encoder": description["encoder"]["name"], "novelty": description["novelty"], "keys": description.get("keys", "float32")}
+    own = {"novelty": description["novelty"], "keys": description.get("keys", "float32")}
     for name, value in asked.items():
-        if value != own[name]:
+        if name == "encoder":
+            _check_encoder(description["encoder"], value)
+        elif value != own[name]:
             raise FormatError(f"{name} {own[name]}, as this project has", f"{name} {value}", "leave it out, or make a new project")
+
+
+def _check_encoder(own: dict, text: str) -> None:
+    """Raise FormatError where a recipe as text asks for another encoder than a project has; what it leaves open is as in the project."""
+    asked = ENCODERS.parse(text)
+    kept = own["keywords"] if asked["name"] == own["name"] else {}
+    wanted = recipe_of(pinned(ENCODERS.build({"name": asked["name"], "keywords": {**kept, **asked["keywords"]}})))
+    if json.loads(json.dumps(wanted)) != own:
+        words = ", ".join(f"{name}={own['keywords'].get(name)}" for name in asked["keywords"] if kept)
+        raise FormatError(f"encoder {own['name']}{words and ':'}{words}, as this project has", f"encoder {text}",
+                          "leave it out, or make a new project")
 
 
 def learn(project: Project, folder: str | Path, *, split: str = "train", samples: int | None = None, per_class: int | None = 30,

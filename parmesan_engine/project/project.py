@@ -35,7 +35,7 @@ from parmesan_engine.project.snapshot import Snapshot
 from parmesan_engine.project.truth import drop_truth
 from parmesan_engine.project.upkeep import Upkeep
 from parmesan_engine.project.verified import unverify_sample
-from parmesan_engine.registry import recipe_of
+from parmesan_engine.registry import pinned, recipe_of
 from parmesan_engine.resample import Box
 from parmesan_engine.types import EntryBatch, MemoryDelta, Prediction, Sample, TaskSpec
 
@@ -67,13 +67,16 @@ class Project:
     @classmethod
     def create(cls, path: str | Path, *, name: str, task: TaskSpec, encoder: str = "filter_bank", novelty: float = 0.0,
                keys: str = "float32", device: str = "cpu") -> "Project":
-        """Make a new project folder; novelty, keys: see `Memory.create`. Raises FormatError when there is one already."""
+        """Make a new project folder. Raises FormatError when there is one already, UnknownNameError.
+
+        encoder: a recipe as text (see `Registry.parse`), as "backbone:model=FOLDER"; novelty, keys: see `Memory.create`.
+        """
         path = Path(path)
         if (path / "project.json").exists():
             raise FormatError("a new folder", f"{path}, which holds a project", "open it, or choose another folder")
         device_of(device)  # raises before a folder is made
+        recipe = recipe_of(pinned(ENCODERS.build(ENCODERS.parse(encoder))))
         path.mkdir(parents=True, exist_ok=True)
-        recipe = recipe_of(ENCODERS.get(encoder)())
         write_description(path, new_description(name, task, recipe, novelty, keys))
         return cls(path, device=device)
 

@@ -127,11 +127,13 @@ def test_a_project_of_another_kind_is_not_silently_kept(labs, capsys, tmp_path):
     """Regression: --keys, --encoder and --novelty were ignored where there was a project."""
     one, _ = labs
     before = good(capsys, "history", one)
-    for option, value, own in (("keys", "float16", "float32"), ("novelty", 0.1, "0.0")):
+    for option, value, own in (("keys", "float16", "float32"), ("novelty", 0.1, "0.0"), ("encoder", "tiny", "filter_bank"),
+                               ("encoder", "filter_bank:tile=9", "filter_bank:tile=None")):
         line = refused(capsys, "learn", one, tmp_path / "data", f"--{option}", value)
         assert f"{option} {own}" in line and "new project" in line
     assert good(capsys, "history", one) == before
-    good(capsys, "learn", one, tmp_path / "data", "--keys", "float32", "--encoder", "filter_bank", "--novelty", 0, "--seed", 7)
+    for encoder in ("filter_bank", "filter_bank:coordinates=true"):
+        good(capsys, "learn", one, tmp_path / "data", "--keys", "float32", "--encoder", encoder, "--novelty", 0, "--seed", 7)
 
 
 def test_half_precision_is_said_in_history_and_verify(tmp_path, capsys):
