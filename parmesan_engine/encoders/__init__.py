@@ -1,9 +1,11 @@
 """Encoders turn a sample into a feature pyramid. They know nothing about memories, labels or screens."""
 
 from parmesan_engine.encoders.filter_bank import FilterBank
+from parmesan_engine.encoders.skimage_features import SkimageFeatures
 from parmesan_engine.registry import Registry
 
 ENCODERS = Registry("encoder")
 ENCODERS.register("filter_bank")(FilterBank)
+ENCODERS.register("skimage")(SkimageFeatures)
 
-__all__ = ["ENCODERS", "FilterBank"]
+__all__ = ["ENCODERS", "FilterBank", "SkimageFeatures"]
