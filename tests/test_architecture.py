@@ -15,6 +15,7 @@ LAYERS = [
     {"bench"},
     {"compare"},
     {"project"},
+    {"pretrain"},
     {"insight"},
     {"predictor"},
     {"memory", "transduction", "message_passing", "metric", "calibration", "tables", "resample", "projection", "gestures", "evaluation",

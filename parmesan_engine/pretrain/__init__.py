@@ -1,0 +1,1 @@
+"""Encoder training: self-supervised, on procedural scenes, with Replacement Learning."""
