@@ -15,23 +15,13 @@ from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.pretrain.lighting import disturbed
 from parmesan_engine.pretrain.shapes import Leaves, rotations
 from parmesan_engine.pretrain.textures import Textures
+from parmesan_engine.pretrain.views import Views, grid_of
 
 LEAVES = 24
 MATERIALS = 6
 MOST_PIXELS = 2**24  # of a batch: each needs about 60 bytes while a scene is made
 MOST_PIXELS_OF_A_SCENE = 2**20  # each needs about 1 KB: its distance to every leaf
 FINEST, COARSEST = 1.0, 0.08  # lattice steps of a texture per pixel
-
-
-@dataclass(frozen=True)
-class Views:
-    """first, second: (B, C, *S) float32, about 0 to 1. where: (B, *S, D) pixel of the second view that shows what each pixel of
-    the first shows, NaN where that is hidden or outside. regions: (B, *S) int64, the leaf that each pixel of the first shows."""
-
-    first: torch.Tensor
-    second: torch.Tensor
-    where: torch.Tensor
-    regions: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,8 @@ def two_views(seed: int, batch: int, shape: tuple[int, ...], *, channels: int = 
 
 def _one(random: np.random.Generator, textures: Textures, shape: tuple[int, ...], channels: int) -> tuple[torch.Tensor, ...]:
     """Return (C, *S), (C, *S), (*S, D), (*S) of one scene."""
-    pixels = _grid(shape)
+    half = (torch.tensor(shape, dtype=torch.float32)[:, None] - 1) / 2
+    pixels = grid_of(shape).flatten(0, -2).T - half
     scene, moves = planted(random, textures, shape, channels)
     bent, straight = cameras(random, shape)
     points = bent.points(pixels)
@@ -103,7 +94,6 @@ def _one(random: np.random.Generator, textures: Textures, shape: tuple[int, ...]
     second, _ = later.seen(straight.points(pixels))
     went = points + torch.cat([torch.zeros(1, len(shape)), moves]).T.index_select(1, leaf)
     where = straight.pixels(went)
-    half = (torch.tensor(shape, dtype=torch.float32)[:, None] - 1) / 2
     lost = (where.abs() > half).any(0) | (later.leaves.front(went)[0] != leaf)
     where = (where + half).masked_fill_(lost, math.nan)
     return first.view(channels, *shape), second.view(channels, *shape), where.T.reshape(*shape, -1), leaf.view(shape)
@@ -158,12 +148,6 @@ def _looks(random: np.random.Generator, textures: Textures, dims: int, channels:
     looks = np.concatenate([colour, tint, slope, bulge, offset, turn.reshape(count, -1)], 1)
     kinds = random.integers(0, len(textures), few)[material]
     return torch.from_numpy(kinds), torch.from_numpy(looks.astype(np.float32))
-
-
-def _grid(shape: tuple[int, ...]) -> torch.Tensor:
-    """Return (D, P) pixels of a picture, counted from its middle."""
-    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in shape]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)
 
 
 def _check(batch: int, shape: tuple[int, ...], channels: int) -> None:
