@@ -106,7 +106,7 @@ class FilterBank:
             for number, _ in enumerate(run(partial(_write, at), scales, out)):
                 progress((index + number / len(scales)) / len(pieces))
             if self.coordinates:
-                _write_coordinates(rows[-dims:], at, sample.spatial_shape)
+                write_coordinates(rows[-dims:], at, sample.spatial_shape)
             keys[tile] = rows.movedim(0, -1)
         return keys
 
@@ -115,7 +115,7 @@ def _write(at: list[np.ndarray], scale: GridFeatures | SignalFeatures, out: torc
     scale.write(at, out)
 
 
-def _write_coordinates(out: torch.Tensor, at: list[np.ndarray], spatial_shape: tuple[int, ...]) -> None:
+def write_coordinates(out: torch.Tensor, at: list[np.ndarray], spatial_shape: tuple[int, ...]) -> None:
     """Write each axis mapped to [-1, 1] over the sample into out (axes, *nodes); 0 along axes of one pixel."""
     for axis, (positions, n) in enumerate(zip(at, spatial_shape, strict=True)):
         values = torch.from_numpy((2.0 * positions / max(n - 1, 1) - (n > 1)).astype(np.float32)).to(out.device)

@@ -1,1 +1,1 @@
-"""Encoder training: self-supervised, on procedural scenes, with Replacement Learning."""
+"""Pre-training: how an encoder's weights are made, once, before any memory. Knows encoders; no memory, project or screen."""
