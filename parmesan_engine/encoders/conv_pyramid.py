@@ -16,7 +16,8 @@ from parmesan_engine.encoders.normalise import Normaliser
 from parmesan_engine.encoders.pyramid_net import PyramidNet
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of, tiles
 from parmesan_engine.encoders.weights import digest, load
-from parmesan_engine.errors import ShapeError, UnknownNameError
+from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
+from parmesan_engine.registry import recipe_of
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -33,11 +34,13 @@ class ConvPyramid:
     weights: shipped ones by name, or the path of a .safetensors file of the pretrain command. precision: float32, or bfloat16,
     which halves the time where the processor or the card knows it. filters: append the filter bank. coordinates: append each axis
     mapped to [-1, 1]. device: where to compute and leave the features. tile: edge in pixels of the pieces, None for a good one.
+    digest: of the file that the weights must be (see `weights.digest`), empty for whichever it is.
     """
 
     def __init__(self, *, weights: str = "photographs", precision: str = "float32", filters: bool = True, coordinates: bool = True,
-                 device: str = "cpu", tile: int | None = None) -> None:
+                 device: str = "cpu", tile: int | None = None, digest: str = "") -> None:
         self.weights = weights
+        self.digest = digest
         self.precision = precision
         self.filters = filters
         self.coordinates = coordinates
@@ -49,13 +52,15 @@ class ConvPyramid:
         """The network, loaded when it is first asked for. Raises FormatError, UnknownNameError."""
         if self.precision not in PRECISIONS:
             raise UnknownNameError(f"a precision ({', '.join(PRECISIONS)})", repr(self.precision), "correct it")
+        if self.digest and (found := digest(self.weights)) != self.digest:
+            raise VersionError(f"the weights {self.weights} that the memory was made with (digest {self.digest})", f"others ({found})",
+                               "put the old file back, or learn anew with these")
         net, _ = load(self.weights)
         return net.to(self.device, PRECISIONS[self.precision], memory_format=_layout(net))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes when the bytes of the weights do."""
-        return digest(self.weights)
+    def pinned(self) -> "ConvPyramid":
+        """Return the encoder bound to the weights as they are now: features of other weights would mean nothing to a memory."""
+        return ConvPyramid(**recipe_of(self)["keywords"] | {"digest": digest(self.weights)})
 
     @cached_property
     def _bank(self) -> FilterBank:
@@ -150,8 +155,8 @@ class ConvPyramid:
 
 
 def _layout(net: PyramidNet) -> torch.memory_format:
-    """Return channels beside each other, which is what convolutions on processors and cards want, where torch has it."""
-    return {2: torch.channels_last, 3: torch.channels_last_3d}.get(net.shape["spatial_dims"], torch.contiguous_format)
+    """Return the layout that convolutions of images want: channels beside each other."""
+    return torch.channels_last if net.shape["spatial_dims"] == 2 else torch.contiguous_format
 
 
 def _read(field: torch.Tensor, dim: int, at: np.ndarray) -> torch.Tensor:
