@@ -27,7 +27,7 @@ LAYERS = [
 ]
 ROW = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 USER_INTERFACE = {"streamlit", "plotly", "pages", "app"}
-DRAWS = {"bench/chart.py": {"plotly"}}  # `bench search --chart` writes a file of its own: nothing that the engine needs imports it
+DRAWS = {"bench/chart.py": {"plotly"}, "compare/chart.py": {"plotly"}}  # `--chart` writes a file: nothing else imports them
 
 
 def _imports(path: Path) -> set[str]:

@@ -7,11 +7,15 @@ import pytest
 from PIL import Image
 
 from parmesan_engine.compare import HEADS, compare
-from parmesan_engine.compare.heads import Labelled
-from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
+from parmesan_engine.compare.chart import write_chart
+from parmesan_engine.compare.labels import LabelledNodes, encode_labelled, read_labelled
+from parmesan_engine.encoders import ENCODERS
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, UnknownNameError
+from parmesan_engine.io import open_dataset
 from tests.helpers import SIDES, TASK, VALUES, TinyEncoder, batch, make_dataset, sample, truth
 
 ENCODER = TinyEncoder(gain=1 / 64)
+FED = ["parmesan", "hierarchical", "knn", "random_forest"]  # methods that learn from features
 
 
 def labelled(task, dims=2, classes=(0, 1, 2)):
@@ -21,10 +25,10 @@ def labelled(task, dims=2, classes=(0, 1, 2)):
         nodes = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(labels, classes)))[:90]
         rows = np.eye(3)[labels[nodes]] if task is TASK else 1000 + 500.0 * labels[nodes, None]
         batches.append(batch(pyramid, np.sort(nodes), rows[np.argsort(nodes)], gesture=str(seed)))
-    return Labelled(batches, task, ENCODER.groups_of(1, dims), ENCODER)
+    return LabelledNodes(batches, task, ENCODER.groups_of(1, dims), ENCODER)
 
 
-@pytest.mark.parametrize("name", ["parmesan", "hierarchical", "knn", "random_forest"])
+@pytest.mark.parametrize("name", FED)
 @pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dims):
@@ -42,7 +46,7 @@ def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dim
         assert np.nanmean(np.abs(answers[0] - (1000 + 500 * expected))) < 120
 
 
-@pytest.mark.parametrize("name", ["parmesan", "hierarchical", "knn", "random_forest"])
+@pytest.mark.parametrize("name", FED)
 def test_a_class_without_examples_is_never_answered_and_keeps_its_number(name):
     head = HEADS.build({"name": name})
     head.fit(labelled(TASK, classes=(0, 2)))  # the forest sees two classes of three
@@ -64,7 +68,7 @@ def test_the_forest_depends_on_its_seed_and_the_others_have_none():
 def test_compare_runs_what_was_asked_for_and_stores_nothing(tmp_path):
     data, seen = make_dataset(tmp_path / "data", train=3, test=2), []
     files = sorted(p for p in tmp_path.rglob("*"))
-    result = compare(data, samples=2, per_class=8, methods=("knn", "parmesan"), encoder="tiny", seeds=(0, 3), progress=seen.append)
+    result = compare(data, samples=2, per_class=8, methods=("knn", "parmesan"), encoders=("tiny",), seeds=(0, 3), progress=seen.append)
     rows = result["results"]
     assert [(r["method"], r["seed"], r["samples"], r["encoder"]) for r in rows] == [("knn", 0, 2, "tiny"), ("parmesan", 0, 2, "tiny"),
                                                                                       ("knn", 3, 2, "tiny"), ("parmesan", 3, 2, "tiny")]
@@ -72,13 +76,66 @@ def test_compare_runs_what_was_asked_for_and_stores_nothing(tmp_path):
     assert rows[0]["encode_seconds"] == rows[1]["encode_seconds"] and sorted(p for p in tmp_path.rglob("*")) == files
 
 
+def test_samples_are_encoded_once_for_all_methods_labels_and_shares(tmp_path, monkeypatch):
+    encoded, encode = [], TinyEncoder.encode
+    monkeypatch.setattr(TinyEncoder, "encode", lambda self, given, **more: encoded.append(given.name) or encode(self, given, **more))
+    result = compare(make_dataset(tmp_path / "data", train=3, test=2), samples=3, per_class=(2, None), methods=("knn",),
+                     encoders=("tiny", "tiny:gain=0.5"), shares=(0.1, 1.0))
+    assert len(encoded) == 2 * (3 + 2)
+    rows = result["results"]
+    assert [(r["encoder"], r["per_class"], r["share"]) for r in rows] == [
+        (e, c, s) for e in ("tiny", "tiny:gain=0.5") for c in (2, "all") for s in (0.1, 1.0)]
+    known = 3 * (SIDES[2][0] * SIDES[2][1] - 1)  # one pixel of each is not labelled
+    assert [r["entries"] for r in rows[:4]] == [2, 18, round(known / 10), known]
+    assert all(r["bytes_per_entry"] == r["bytes"] / r["entries"] for r in rows)
+
+
+def test_every_labelled_pixel_counts_in_half_precision_at_the_nodes_that_are_predicted(tmp_path):
+    data = open_dataset(make_dataset(tmp_path / "data", train=2))
+    large = data.items("train")[0]
+    for path, array in ((large.image_path, sample(shape=(300, 280)).array[0]), (large.label_path, truth(2, 0, (300, 280)))):
+        Image.fromarray(array.astype(np.uint8)).save(path)
+    nodes, _ = encode_labelled(ENCODERS.build({"name": "filter_bank"}), read_labelled(data, "train", None, [None, 3], 0, 1), "s")
+    assert [len(batch.keys) for batch in nodes[None].batches] == [150 * 140, SIDES[2][0] * SIDES[2][1] - 1]
+    assert nodes[None].key_format == "float16" and nodes[None].keys.dtype == np.float32 and nodes[3].key_format == "float32"
+    assert set(np.unique(nodes[None].batches[0].labels)) == {0, 0.25, 0.5, 0.75, 1} and len(nodes[3]) == 18
+
+
+def test_a_smaller_share_is_part_of_a_larger_one_and_keeps_rows_together():
+    whole = labelled(TASK)
+    parts = [whole.share(share, seed=4) for share in (0.02, 0.5)]
+    assert [len(p) for p in parts] == [round(0.02 * len(whole)), len(whole) // 2] and whole.share(1.0, 4) is whole
+    rows = [{(k.tobytes(), r.tobytes()) for k, r in zip(p.keys, p.labels, strict=True)} for p in (*parts, whole)]
+    assert rows[0] < rows[1] < rows[2]
+    assert {k.tobytes() for k in whole.share(0.5, seed=5).keys} != {k.tobytes() for k in parts[1].keys}
+
+
+def test_several_datasets_and_the_means_over_seeds(tmp_path):
+    folders = [make_dataset(tmp_path / "one"), make_dataset(tmp_path / "values", kind="regression")]
+    result = compare(folders, per_class=8, methods=("knn",), encoders=("tiny",), seeds=(0, 1))
+    rows, (classes, values) = result["results"], result["summary"]
+    assert classes["seeds"] == 2 and classes["miou"] == pytest.approx(np.mean([r["miou"] for r in rows[:2]]))
+    assert values["rmse_std"] == pytest.approx(np.std([r["rmse"] for r in rows[2:]])) and "miou" not in values
+    with pytest.raises(FormatError, match="one dataset"):
+        compare(folders, folders[0], methods=("knn",), encoders=("tiny",))
+
+
+def test_the_chart_shows_every_line_and_needs_no_network(tmp_path):
+    result = compare(make_dataset(tmp_path / "data"), per_class=(2, 8), methods=("knn", "random_forest"), encoders=("tiny",),
+                     shares=(0.5, 1.0))
+    write_chart(result["summary"], tmp_path / "chart.html")
+    text = (tmp_path / "chart.html").read_text(encoding="utf-8")
+    assert all(name in text for name in ("knn, tiny", "random_forest, tiny", "entries in the memory", "labelled pixels per class"))
+    assert "<script src=" not in text
+
+
 def test_compare_refuses_what_cannot_be_compared(tmp_path):
     data, values = make_dataset(tmp_path / "data"), make_dataset(tmp_path / "values", kind="regression")
     with pytest.raises(ShapeError, match="same task"):
-        compare(data, values, encoder="tiny")
+        compare(data, values, encoders=("tiny",))
     with pytest.raises(UnknownNameError, match="knn, parmesan, random_forest"):
-        compare(data, methods=("oracle",), encoder="tiny")
+        compare(data, methods=("oracle",), encoders=("tiny",))
     for label in (data / "train" / "labels").iterdir():  # nothing labelled at all
         Image.fromarray(np.full(SIDES[2], 255, np.uint8)).save(label)
     with pytest.raises(EmptyMemoryError, match="choose more samples"):
-        compare(data, methods=("knn",), encoder="tiny")
+        compare(data, methods=("knn",), encoders=("tiny",))

@@ -3,14 +3,17 @@
 import argparse
 import importlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from parmesan_engine.cli.verbs import show_progress
 from parmesan_engine.compare import HEADS
 from parmesan_engine.compare import compare as run_compare
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 
+METHODS = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
 BENCHES = ("search", "gpu", "edit", "encode", "memory", "app")
 ONLY = {"data": "search", "features": "search", "chart": "search", "large": "edit", "volume": "app"}  # options of one bench alone
 
@@ -26,30 +29,60 @@ def positive(text: str) -> int:
 
 def compare_options(command: argparse.ArgumentParser) -> None:
     """Add the options of `compare`."""
-    command.add_argument("data", type=Path, metavar="DATA")
+    command.add_argument("data", type=Path, nargs="+", metavar="DATA")
     command.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
     command.add_argument("--eval", type=Path, metavar="DATA2", help="dataset to score on (default: DATA)")
     command.add_argument("--eval-split", default="test", help="default: %(default)s")
     command.add_argument("--eval-samples", type=positive, metavar="N", help="default: all")
-    command.add_argument("--samples", type=positive, default=40, help="training samples (default: %(default)s)")
-    command.add_argument("--per-class", type=positive, default=30, help="labelled pixels per class and sample (default: %(default)s)")
-    command.add_argument("--methods", default=",".join(HEADS.names()), help="default: %(default)s")
-    command.add_argument("--encoder", default="filter_bank", choices=ENCODERS.names())
+    command.add_argument("--samples", type=some, default=40, metavar="N|all", help="training samples (default: %(default)s)")
+    command.add_argument("--per-class", default="30", metavar="N,...|all",
+                         help="labelled pixels per class and sample, several to compare, or all that are labelled (default: %(default)s)")
+    command.add_argument("--shares", default="1", metavar="A,B,...", help="of the labelled entries that are learned, as 0.01,0.1,1")
+    command.add_argument("--methods", default=",".join(METHODS), metavar="A,B,...",
+                         help=f"of {', '.join(HEADS.names())}, with keywords as unet:minutes=10 (default: %(default)s)")
+    command.add_argument("--encoder", default="filter_bank", metavar="NAME[:KEYWORD=VALUE,...]", help="default: %(default)s")
+    command.add_argument("--encoders", metavar="A,B,...", help=f"several side by side, of {', '.join(ENCODERS.names())}")
     command.add_argument("--seeds", default="0", metavar="A,B,...", help="one run each (default: %(default)s)")
+    command.add_argument("--chart", type=Path, metavar="FILE.html", help="draw score against labelled pixels and against memory size")
+    command.set_defaults(plain=compare_in_words)
 
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """Learn equal labels by several methods and score them on held-back samples, in one run."""
+    """Learn equal labels by several methods from several encoders and score them on held-back samples, in one run."""
+    result = run_compare(
+        options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
+        per_class=_list(options.per_class, "per-class", some), eval_samples=options.eval_samples,
+        methods=HEADS.parse_several(options.methods), encoders=ENCODERS.parse_several(options.encoders or options.encoder),
+        seeds=_list(options.seeds, "seeds", int), shares=_list(options.shares, "shares", share), progress=show_progress("comparing"))
+    if options.chart:
+        importlib.import_module("parmesan_engine.compare.chart").write_chart(result["summary"], options.chart)  # plotly: for this alone
+        result["chart"] = str(options.chart)
+    return result
+
+
+def compare_in_words(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the means over seeds alone: what fits a terminal."""
+    return {name: value for name, value in result.items() if name != "results"}
+
+
+def some(text: str) -> int | None:
+    """Return a whole number from 1 on, or None for "all", for argparse."""
+    return None if text.strip() == "all" else positive(text.strip())
+
+
+def share(text: str) -> float:
+    """Return a share above 0, at most 1. Raises ValueError."""
+    if not 0 < float(text) <= 1:
+        raise ValueError(text)
+    return float(text)
+
+
+def _list(text: str, name: str, kind: Callable[[str], Any]) -> list[Any]:
+    """Return the values of a list with commas. Raises FormatError."""
     try:
-        seeds = [int(part) for part in options.seeds.split(",")]
-    except ValueError as error:
-        raise FormatError("seeds as whole numbers, 0,1,2", repr(options.seeds), "correct --seeds") from error
-    methods = options.methods.split(",")
-    for method in methods:
-        HEADS.get(method)
-    return run_compare(options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
-                       per_class=options.per_class, eval_samples=options.eval_samples, methods=methods, encoder=options.encoder,
-                       seeds=seeds)
+        return [kind(part) for part in text.split(",")]
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise FormatError(f"a list with commas for --{name}", repr(text), f"correct --{name}, see compare --help") from error
 
 
 def bench_options(command: argparse.ArgumentParser) -> None:

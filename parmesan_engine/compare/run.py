@@ -1,80 +1,164 @@
 """Give every method the same labelled pixels, predict the same held-back samples, report scores, seconds and bytes."""
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from parmesan_engine.compare.heads import HEADS, Labelled
+import numpy as np
+
+from parmesan_engine.compare.heads import HEADS
+from parmesan_engine.compare.labels import LabelledSamples, encode_labelled, read_labelled
+from parmesan_engine.compare.summary import summary_of
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, ShapeError
+from parmesan_engine.errors import FormatError, ShapeError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, open_dataset
-from parmesan_engine.project.entries import make_batch
 from parmesan_engine.project.features import adapt
-from parmesan_engine.project.learning import encode_fine, labelled_nodes
 from parmesan_engine.project.sampling import choose_items
-from parmesan_engine.registry import recipe_of
+from parmesan_engine.registry import Registry
+
+Progress = Callable[[float], None] | None
+Recipe = dict[str, Any]
+PIXELS = "pixels"  # what stands for the encoder of a method that has none
 
 
-def compare(data: str | Path, eval_data: str | Path | None = None, *, split: str = "train", eval_split: str = "test",
-            samples: int | None = 40, per_class: int = 30, eval_samples: int | None = None,
-            methods: Sequence[str] = ("parmesan", "knn", "random_forest"), encoder: str = "filter_bank", seeds: Sequence[int] = (0,),
-            progress: Callable[[float], None] | None = None) -> dict:
-    """Return {"results": [one record for each method and seed]}.
+@dataclass(frozen=True)
+class Side:
+    """The methods that learn from one encoder; name: its recipe as text. Those without one learn from the samples themselves."""
 
-    A record has method, encoder, seed, miou and iou (or rmse), learn_seconds and encode_seconds for all training samples,
-    predict_seconds_per_sample without encoding, bytes kept. Raises ShapeError when the datasets have different classes.
+    name: str
+    encoder: Any
+    methods: list[Recipe]
+
+
+@dataclass
+class Run:
+    """One method that has learned, and what it has scored so far. row: what is known of it for its record."""
+
+    head: Any
+    row: dict[str, Any]
+    score: Score
+    seconds: float = 0.0
+
+
+def compare(data: str | Path | Sequence[str | Path], eval_data: str | Path | None = None, *, split: str = "train",
+            eval_split: str = "test", samples: int | None = 40, per_class: int | Sequence[int | None] | None = 30,
+            eval_samples: int | None = None, methods: Sequence[str | Recipe] = ("parmesan", "knn", "random_forest"),
+            encoders: Sequence[str | Recipe] = ("filter_bank",), seeds: Sequence[int] = (0,), shares: Sequence[float] = (1.0,),
+            progress: Progress = None) -> dict[str, Any]:
+    """Return {"data", "results": [one record for each dataset, seed, encoder, method, labels and share], "summary"}.
+
+    methods, encoders: recipes, or the same as text (see `Registry.parse`); per_class: labelled pixels per class and sample, None for every
+    labelled pixel, or several; shares: of the entries that are learned. A record has data, method, encoder ("pixels" for a
+    method without one), seed, per_class, share, miou and iou (or rmse), learn_seconds; encode_seconds for all training samples,
+    encode_ and predict_seconds_per_sample for the held-back ones, bytes, entries, bytes_per_entry, samples, note. `summary`
+    has the means and standard deviations over seeds. Raises ShapeError when the datasets have different classes.
     """
-    train, test = open_dataset(data), open_dataset(eval_data or data)
+    folders = [data] if isinstance(data, str | Path) else list(data)
+    if eval_data is not None and len(folders) > 1:
+        raise FormatError("one dataset to learn from with another one to score on", f"{len(folders)}", "leave out one or the other")
+    counts = list(per_class) if isinstance(per_class, Sequence) else [per_class]
+    sides = _sides([_recipe(HEADS, m) for m in methods], [_recipe(ENCODERS, e) for e in encoders])
+    pairs = [_pair(folder, eval_data) for folder in folders]
+    names = _names([train for train, _ in pairs])
+    results, steps = [], [(name, *pair, seed) for name, pair in zip(names, pairs, strict=True) for seed in seeds]
+    for number, (name, train, test, seed) in enumerate(steps):
+        channels = _channels(train, split)
+        labelled = read_labelled(train, split, samples, counts, seed, channels)
+        held_back = choose_items(test.items(eval_split), eval_samples, seed=seed)
+        for place, side in enumerate(sides):
+            parts = [_part(progress, number + (place + half) / len(sides), 0.5 / len(sides), len(steps)) for half in (0.0, 0.5)]
+            runs, seconds = _learn(name, side, labelled, shares, seed, parts[0])
+            rows = _score(test, held_back, side.encoder, runs, channels, parts[1])
+            results += [{"data": name, **row, "encode_seconds": seconds} for row in rows]
+    return {"data": ", ".join(names), "results": results, "summary": summary_of(results)}
+
+
+def _pair(folder: str | Path, eval_data: str | Path | None) -> tuple[Dataset, Dataset]:
+    train, test = open_dataset(folder), open_dataset(eval_data or folder)
     if (train.task.kind, train.task.classes) != (test.task.kind, test.task.classes):
         raise ShapeError(f"{train.task.kind} with classes {', '.join(train.task.classes)}", ", ".join(test.task.classes) or "values",
                          "compare on datasets of the same task")
-    results, channels = [], _channels(train, split)
-    for number, seed in enumerate(seeds):
-        model = ENCODERS.build({"name": encoder})
-        labelled, encode_seconds = _label(train, model, split, samples, per_class, seed)
-        heads, scores, seconds = {}, {m: Score(test.task) for m in methods}, dict.fromkeys(methods, 0.0)
-        learn_seconds = {}
-        for method in methods:
-            recipe = {"name": method, "keywords": {"seed": seed} if method == "random_forest" else {}}
-            heads[method] = HEADS.build(recipe)
+    return train, test
+
+
+def _names(datasets: list[Dataset]) -> list[str]:
+    """Return the names of datasets, those of their folders where two are called the same."""
+    names = [dataset.name for dataset in datasets]
+    return names if len(set(names)) == len(names) else [str(dataset.folder) for dataset in datasets]
+
+
+def _sides(methods: list[Recipe], encoders: list[Recipe]) -> list[Side]:
+    """Return which methods learn from which encoder: each from each, those that need none by themselves."""
+    fed, raw = ([m for m in methods if HEADS.get(m["name"]).raw is kind] for kind in (False, True))
+    sides = [Side(_text(recipe), ENCODERS.build(recipe), fed) for recipe in encoders] if fed else []
+    return sides + ([Side(PIXELS, None, raw)] if raw else [])
+
+
+def _learn(source: str, side: Side, labelled: dict[int | None, LabelledSamples], shares: Sequence[float], seed: int,
+           progress: Progress) -> tuple[list[Run], float]:
+    """Return what each method learned from each number of labels and share, and the seconds of encoding."""
+    runs, seconds = [], 0.0
+    if side.encoder is None:  # nothing to take a share of: the samples themselves are learned
+        lessons = {(count, 1.0): one for count, one in labelled.items()}
+    else:
+        nodes, seconds = encode_labelled(side.encoder, labelled, source, progress)
+        lessons = {(count, share): one.share(share, seed) for count, one in nodes.items() for share in shares}
+    for (count, share), lesson in lessons.items():
+        for recipe in side.methods:
+            own = {"seed": seed} if "seed" in inspect.signature(HEADS.get(recipe["name"])).parameters else {}
+            head = HEADS.build({**recipe, "keywords": own | recipe["keywords"]})
             start = time.perf_counter()
-            heads[method].fit(labelled)
-            learn_seconds[method] = time.perf_counter() - start
-        items = choose_items(test.items(eval_split), eval_samples, seed=seed)
-        for done, item in enumerate(items):
-            truth = test.read_label(item)
-            pyramid = model.encode(adapt(test.read_sample(item), channels))
-            for method in methods:
-                start = time.perf_counter()
-                answer = heads[method].predict(pyramid)
-                seconds[method] += time.perf_counter() - start
-                scores[method].add(truth, answer)
-            if progress:
-                progress((number + (done + 1) / len(items)) / len(seeds))
-        results += [{"method": m, "encoder": recipe_of(model)["name"], "seed": seed, **scores[m].result(),
-                     "learn_seconds": learn_seconds[m], "encode_seconds": encode_seconds,
-                     "predict_seconds_per_sample": seconds[m] / max(len(items), 1), "bytes": int(heads[m].bytes),
-                     "entries": len(labelled.keys), "samples": len(items)} for m in methods]
-    return {"data": train.name, "results": results}
+            head.fit(lesson, progress if side.encoder is None else None)
+            row = {"method": _text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,
+                   "share": share, "learn_seconds": time.perf_counter() - start, "entries": len(lesson), "bytes": int(head.bytes),
+                   "note": head.note}
+            runs.append(Run(head, row, Score(lesson.task)))
+    return runs, seconds
 
 
-def _label(dataset: Dataset, encoder, split: str, samples: int | None, per_class: int, seed: int) -> tuple[Labelled, float]:
-    """Encode the training samples and keep the chosen labelled nodes; return them and the seconds of encoding."""
-    batches, seconds, groups, channels = [], 0.0, (), _channels(dataset, split)
-    for item in choose_items(dataset.items(split), samples, seed=seed):
-        labels, sample = dataset.read_label(item), adapt(dataset.read_sample(item), channels)
-        start = time.perf_counter()
-        pyramid = encode_fine(encoder, sample)
-        seconds += time.perf_counter() - start
-        groups = pyramid.groups
-        nodes, rows = labelled_nodes(pyramid, labels, dataset.task, per_class, seed, item.name)
-        if len(nodes):
-            batches.append(make_batch(pyramid, nodes, rows, sample_id=sample.content_hash[:16], sample_hash=sample.content_hash,
-                                      gesture="compare", author="compare", source=dataset.name, time=0.0))
-    if not batches:
-        raise EmptyMemoryError("labelled pixels in the chosen samples", "none", "choose more samples or another split")
-    return Labelled(batches, dataset.task, groups, encoder), seconds
+def _score(test: Dataset, items: list, encoder, runs: list[Run], channels: int, progress: Progress) -> list[dict[str, Any]]:
+    """Return the records of what has learned, after all have predicted the held-back samples."""
+    encoding = 0.0
+    for done, item in enumerate(items):
+        truth, given = test.read_label(item), adapt(test.read_sample(item), channels)
+        if encoder is not None:
+            start = time.perf_counter()
+            given = encoder.encode(given)
+            encoding += time.perf_counter() - start
+        for run in runs:
+            run.score.add(truth, _timed(run, given))
+        if progress:
+            progress((done + 1) / len(items))
+    per_sample = 1 / max(len(items), 1)
+    return [{**run.row, **run.score.result(), "encode_seconds_per_sample": encoding * per_sample,
+             "predict_seconds_per_sample": run.seconds * per_sample, "bytes_per_entry": run.row["bytes"] / run.row["entries"],
+             "samples": len(items)} for run in runs]
+
+
+def _timed(run: Run, given: Any) -> np.ndarray:
+    start = time.perf_counter()
+    answer = run.head.predict(given)
+    run.seconds += time.perf_counter() - start
+    return answer
+
+
+def _recipe(registry: Registry, given: str | Recipe) -> Recipe:
+    """Return the recipe that was given, or that a text means. Raises UnknownNameError, FormatError."""
+    return registry.parse(given) if isinstance(given, str) else {"keywords": {}, **given}
+
+
+def _text(recipe: Recipe) -> str:
+    """Return a recipe as a person writes it, with the keywords that were given."""
+    keywords = ",".join(f"{name}={value}" for name, value in recipe["keywords"].items())
+    return recipe["name"] + (f":{keywords}" if keywords else "")
+
+
+def _part(progress: Progress, start: float, width: float, whole: float) -> Progress:
+    return progress and (lambda fraction: progress((start + width * fraction) / whole))
 
 
 def _channels(dataset: Dataset, split: str) -> int:
