@@ -4,135 +4,170 @@ Batches are functions of (seed, step), so a run continued from a checkpoint is t
 Hutter, ICLR 2019) with a cosine schedule; what is kept is the moving average of the weights.
 """
 
-import json
+import copy
 import math
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
-from torch.utils.data import DataLoader
 
-from parmesan_engine.errors import FormatError
+from parmesan_engine.errors import LimitError
+from parmesan_engine.pretrain import checkpoint
 
 RATE, WARM_UP, DECAY = 1.5e-3, 150, 0.05
 CLIP = 5.0  # length of the gradient
 AVERAGE = 0.998  # of the moving average, reached slowly from the start
-GROWTH = ((0.45, 64, 64), (0.8, 96, 32), (1.0, 128, 32))  # until this share of the steps: edge of the pictures, how many in a batch
-EVERY = 500  # steps between checkpoints
+GROWTH = {  # per number of axes; until this share of the run: edge of the pictures, how many in a batch
+    1: ((0.45, 512, 64), (1.0, 1024, 32)),
+    2: ((0.45, 64, 64), (0.8, 96, 32), (1.0, 128, 32)),
+    3: ((0.6, 24, 16), (1.0, 32, 8)),
+}
+EVERY = 120.0  # seconds between checkpoints
+
+Tensors = tuple[torch.Tensor, ...]
 
 
 class Objective(Protocol):
-    """What a network is trained for. heads: what is thrown away afterwards."""
+    """What a network is trained for. heads: what is thrown away afterwards. batch: `count` pictures, all that it makes of them."""
 
     name: str
 
     def heads(self, outputs: int, levels: int) -> nn.Module: ...
 
-    def batch(self, rng: np.random.Generator, count: int, size: int) -> tuple[torch.Tensor, ...]: ...
+    def batch(self, rng: np.random.Generator, count: int, size: int) -> Tensors: ...
 
-    def loss(self, net: nn.Module, heads: nn.Module, tensors: tuple[torch.Tensor, ...]) -> torch.Tensor: ...
+    def loss(self, net: nn.Module, heads: nn.Module, tensors: Tensors) -> torch.Tensor: ...
 
 
-class Batches(torch.utils.data.Dataset):
-    """The batch of each step, made by its objective; steps take objectives in turn."""
+@dataclass(frozen=True)
+class Moment:
+    """What a run tells after each step: share done, steps, seconds (of all its parts), and the loss, a mean over about 20 steps."""
 
-    def __init__(self, objectives: Sequence[Objective], steps: int, seed: int) -> None:
-        self.objectives, self.steps, self.seed = objectives, steps, seed
-
-    def __getitem__(self, step: int) -> tuple[torch.Tensor, ...]:
-        torch.set_num_threads(1)
-        _, size, count = next(g for g in GROWTH if step < g[0] * self.steps or g is GROWTH[-1])
-        return self.objectives[step % len(self.objectives)].batch(np.random.default_rng([self.seed, step]), count, size)
+    fraction: float
+    step: int
+    seconds: float
+    loss: float
 
 
 class Training:
-    """One run: network, heads, optimiser and average. `steps` in all, of which `step` are done."""
+    """One run of so many steps, or of so many minutes. average: the network to keep.
 
-    def __init__(self, net: nn.Module, objectives: Sequence[Objective], *, steps: int, seed: int = 0, device: str = "cpu") -> None:
-        self.objectives, self.steps, self.seed, self.device, self.step = objectives, steps, seed, device, 0
-        self.net = net.to(device)
-        torch.manual_seed(seed)
-        self.heads = nn.ModuleList([o.heads(net.shape["outputs"], len(net.strides)) for o in objectives]).to(device)
-        shrunk = [p for p in net.parameters() if p.ndim > 1 and p.shape.numel() > p.shape[0]]  # gains and biases are left alone
+    With `steps`, a run that was stopped and resumed ends in the same bits on a CPU; with `minutes` the clock decides how far it gets.
+    Raises LimitError without a length.
+    """
+
+    def __init__(self, net: nn.Module, objectives: Sequence[Objective], *, steps: int | None = None, minutes: float | None = None,
+                 seed: int = 0, device: str = "cpu") -> None:
+        if (steps is None) == (minutes is None):
+            raise LimitError("either steps or minutes", f"steps {steps}, minutes {minutes}", "choose one of them")
+        self.objectives, self.steps, self.minutes, self.seed, self.device = objectives, steps, minutes, seed, device
+        self.net = net.to(device).train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.heads = nn.ModuleList([o.heads(net.shape["outputs"], len(net.strides)) for o in objectives]).to(device)
+        weights = list(net.parameters())
+        shrunk = [p for p in weights if p.ndim > 1 and p.shape.numel() > p.shape[0]]  # gains and biases are left alone
         chosen = {id(p) for p in shrunk}
-        rest = [p for p in [*net.parameters(), *self.heads.parameters()] if id(p) not in chosen]
+        rest = [p for p in [*weights, *self.heads.parameters()] if id(p) not in chosen]
         self.optimizer = torch.optim.AdamW([{"params": shrunk, "weight_decay": DECAY}, {"params": rest, "weight_decay": 0.0}],
                                            lr=RATE, betas=(0.9, 0.99))
-        self.average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+        self.average = copy.deepcopy(self.net).eval()
+        self.step, self.loss, self._began = 0, math.nan, time.monotonic()
 
-    def run(self, *, checkpoint: Path | None = None, workers: int = 1, progress: Callable[[int, float], None] | None = None) -> None:
-        """Train to the end. progress(step, loss) may raise to cancel: what was done until then is in the checkpoint."""
-        batches = DataLoader(Batches(self.objectives, self.steps, self.seed), batch_size=None, sampler=range(self.step, self.steps),
-                             num_workers=workers)
+    @property
+    def moment(self) -> Moment:
+        """How far the run is."""
+        seconds = time.monotonic() - self._began
+        share = self.step / self.steps if self.steps else seconds / (60 * self.minutes)
+        return Moment(min(1.0, share), self.step, seconds, self.loss)
+
+    def run(self, recipe: dict[str, Any], *, saved_at: Path | None = None, progress: Callable[[Moment], None] | None = None) -> None:
+        """Train to the end. progress may raise to cancel: what was done until then is in the checkpoint, which it writes now and then too.
+
+        recipe: kept in the checkpoint, which only goes on with an equal one.
+        """
+        self._began, saved = time.monotonic() - self.moment.seconds, time.monotonic()
+        with closing(self._batches()) as batches:
+            while (fraction := self.moment.fraction) < 1:
+                self._advance(next(batches), fraction)
+                try:
+                    if progress:
+                        progress(self.moment)
+                except BaseException:
+                    self._save(recipe, saved_at)
+                    raise
+                if time.monotonic() - saved > EVERY:
+                    self._save(recipe, saved_at)
+                    saved = time.monotonic()
+
+    def resume(self, recipe: dict[str, Any], path: Path) -> None:
+        """Take up a checkpoint of a run with the same recipe. Raises FormatError."""
+        about = checkpoint.load(path, self._parts, self.optimizer, recipe)
+        self.step, self.loss, self._began = about["step"], about["loss"], time.monotonic() - about["seconds"]
+
+    @property
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"net": self.net, "average": self.average, "heads": self.heads}
+
+    def _save(self, recipe: dict[str, Any], path: Path | None) -> None:
+        if path:
+            about = {"recipe": recipe, "step": self.step, "seconds": self.moment.seconds, "loss": self.loss}
+            checkpoint.save(path, self._parts, self.optimizer, about)
+
+    def _batch(self, step: int, fraction: float) -> Tensors:
+        """Return the batch of a step, made by its objective; steps take objectives in turn."""
+        _, size, count = next(g for g in GROWTH[self.net.shape["spatial_dims"]] if fraction < g[0] or g[0] == 1)
+        return self.objectives[step % len(self.objectives)].batch(np.random.default_rng([self.seed, step]), count, size)
+
+    def _batches(self) -> Iterator[Tensors]:
+        """Yield the batches from here on, in order, while threads make the next ones."""
+        helpers = 1 if torch.device(self.device).type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+        pool, coming, step = ThreadPoolExecutor(helpers), deque(), self.step
         try:
-            for tensors in batches:
-                loss = self._advance(tuple(t.to(self.device) for t in tensors))
-                if checkpoint and self.step % EVERY == 0:
-                    self.save(checkpoint)
-                if progress:
-                    progress(self.step, loss)
+            while True:
+                while len(coming) <= helpers:
+                    fraction = step / self.steps if self.steps else self.moment.fraction
+                    coming.append(pool.submit(self._batch, step, fraction))
+                    step += 1
+                yield coming.popleft().result()
         finally:
-            if checkpoint:
-                self.save(checkpoint)
+            pool.shutdown(cancel_futures=True)
 
-    def _advance(self, tensors: tuple[torch.Tensor, ...]) -> float:
+    def _advance(self, tensors: Tensors, fraction: float) -> None:
+        """Take one step. Raises LimitError for a loss that is no number: nothing good would follow."""
         turn = self.step % len(self.objectives)
-        rate = RATE * min(1, (self.step + 1) / WARM_UP) * (0.5 * (1 + math.cos(math.pi * self.step / self.steps)) + 0.005)
+        rate = RATE * min(1, (self.step + 1) / WARM_UP) * (0.5 * (1 + math.cos(math.pi * fraction)) + 0.005)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.net.train()
-        loss = self.objectives[turn].loss(self.net, self.heads[turn], tensors)
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+            loss = self.objectives[turn].loss(self.net, self.heads[turn], tuple(t.to(self.device, non_blocking=True) for t in tensors))
+        value = loss.item()
+        if not math.isfinite(value):
+            raise LimitError("a finite loss", f"{value} at step {self.step}", "train with another seed, or on other pictures")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
         self.optimizer.step()
         self.step += 1
-        keep = min(AVERAGE, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.net.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - keep)
-                else:
-                    self.average[name].copy_(value)
-        return loss.item()
+        self.loss = value if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * value
+        _follow(self.average, self.net, min(AVERAGE, (self.step + 1) / (self.step + 10)))
 
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        held = {f"net.{k}": v for k, v in self.net.state_dict().items()} | {f"average.{k}": v for k, v in self.average.items()}
-        held |= {f"heads.{k}": v for k, v in self.heads.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            held |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
-        return {name: value.detach().cpu().clone() for name, value in held.items()}  # clone: the file may not share storage
 
-    def save(self, path: Path) -> None:
-        """Write all that is needed to go on, beside, and rename it into place."""
-        beside = path.with_name(path.name + ".new")
-        save_file(self._tensors(), beside, metadata={"about": json.dumps(self._about())})
-        beside.replace(path)
-
-    def _about(self) -> dict[str, Any]:
-        return {"step": self.step, "steps": self.steps, "seed": self.seed, "shape": self.net.shape,
-                "objectives": [o.name for o in self.objectives]}
-
-    def resume(self, path: Path) -> None:
-        """Take up a checkpoint of the same run. Raises FormatError for one of another."""
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            if about | {"step": 0} != self._about() | {"step": 0}:
-                raise FormatError(f"a checkpoint of this run, {self._about()}", f"{about}", "give the same arguments, or start anew")
-            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
-        part = {room: {k.removeprefix(room + "."): v for k, v in held.items() if k.startswith(room + ".")}
-                for room in ("net", "average", "heads", "optimizer")}
-        self.net.load_state_dict(part["net"])
-        self.heads.load_state_dict(part["heads"])
-        self.average = {name: value.to(self.device) for name, value in part["average"].items()}
-        state: dict[int, dict] = {}
-        for name, value in part["optimizer"].items():
-            number, _, field = name.partition(".")
-            state.setdefault(int(number), {})[field] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
-        self.step = about["step"]
+@torch.no_grad()
+def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
+    """Move an average of weights and statistics towards those of the network."""
+    for old, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, 1 - keep)
+        else:
+            old.copy_(new)

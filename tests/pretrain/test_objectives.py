@@ -1,7 +1,5 @@
 """Folders of any samples as views, and the contrastive objective: what a step sees follows from its seed, and it can be learned."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,7 @@ from torch import nn
 
 from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.pretrain import unlabelled
-from parmesan_engine.pretrain.objectives import DenseContrast, normalised
-from parmesan_engine.pretrain.scenes import two_views
+from parmesan_engine.pretrain.objectives import DenseContrast
 from parmesan_engine.pretrain.unlabelled import Unlabelled
 from tests.helpers import sample, write_image
 
@@ -70,32 +67,29 @@ def test_folders_that_cannot_serve_are_refused(tmp_path, monkeypatch):
 
 
 @dimensions
-def test_a_step_is_decided_by_its_number_and_seed(dims):
-    source = partial(two_views, batch=2, shape=SHAPES[dims], channels=1)
-    objective = DenseContrast([source], places=8)
-    one, again, other = objective.batch(4), DenseContrast([source], places=8).batch(4), objective.batch(5)
-    assert all(torch.equal(one[name], again[name]) for name in one) and set(one) >= {"pictures", "index", "pixels", "places", "regions"}
-    assert not torch.equal(one["pictures"], other["pictures"])
-    assert not torch.equal(DenseContrast([source], seed=1, places=8).batch(4)["pictures"], one["pictures"])
-    assert one["pictures"].shape == (4, 1, *SHAPES[dims])
+def test_a_batch_is_decided_by_its_generator(dims):
+    objective = DenseContrast.of_scenes(dims, 1)
+    one, again, other = (objective.batch(np.random.default_rng(seed), 4, SHAPES[dims][0]) for seed in (4, 4, 5))
+    assert len(one) == 5 and all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not torch.equal(one[0], other[0])
+    assert one[0].shape == (4, 1, *SHAPES[dims]) and one[1].max() == 1  # two pictures, two views of each
 
 
-def test_sources_take_turns(tmp_path):
+def test_pictures_have_no_regions_and_scenes_have(tmp_path):
     held = Unlabelled(folder_of(tmp_path / "f", 2), spatial_dims=2, channels=3)
-    sources = [partial(two_views, batch=2, shape=(16, 16)), partial(held.views, batch=2, shape=(16, 16))]
-    both = DenseContrast(sources)
-    assert ["regions" in both.batch(step) for step in range(4)] == [True, False, True, False]
+    batches = [o.batch(np.random.default_rng(0), 4, 16) for o in (DenseContrast.of_pictures(held, 2), DenseContrast.of_scenes(2, 3))]
+    assert [len(batch) for batch in batches] == [4, 5]
 
 
 @dimensions
 def test_the_loss_can_be_learned(dims):
-    objective = DenseContrast([partial(two_views, batch=2, shape=SHAPES[dims], channels=1)], places=16)
-    net, tensors = TwoLevels(dims, 1), objective.batch(0)
+    objective = DenseContrast.of_scenes(dims, 1)
+    net, tensors = TwoLevels(dims, 1), objective.batch(np.random.default_rng(0), 4, SHAPES[dims][0])
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
     losses = []
     for _ in range(25):
         optimizer.zero_grad()
-        loss = objective.loss(net, tensors)
+        loss = objective.loss(net, objective.heads(8, 2), tensors)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -103,6 +97,6 @@ def test_the_loss_can_be_learned(dims):
 
 
 def test_views_are_normalised_as_encoders_do():
-    pictures = normalised(torch.rand(2, 3, 40, 40) * torch.tensor([0.1, 3.0]).view(2, 1, 1, 1) + 5)
+    pictures = DenseContrast.of_scenes(2, 3).batch(np.random.default_rng(0), 4, 64)[0]
     low, middle, high = np.percentile(pictures.flatten(2).numpy(), (1, 50, 99), axis=2)
     assert np.allclose(middle, 0, atol=1e-3) and np.allclose(high - low, 4.65, atol=0.05)
