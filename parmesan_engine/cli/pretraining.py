@@ -27,6 +27,8 @@ def pretrain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--images", type=Path, metavar="DIR", help="learn from unlabelled files in this folder and below")
     command.add_argument("--categories", action="store_true", help="file names carry categories, NAME_0001.jpg: learn these")
     command.add_argument("--procedural", action="store_true", help="learn from generated scenes; with --images from both in turn")
+    command.add_argument("--perspective", action="store_true",
+                         help="learn what is where in generated streets and rooms, how it lies and how far it is")
     command.add_argument("--dims", type=int, choices=(1, 2, 3), default=2, help="signals, images or volumes (default: %(default)s)")
     command.add_argument("--widths", type=_numbers, metavar="A,B,...", help="channels of each stage of the network")
     command.add_argument("--depths", type=_numbers, metavar="A,B,...", help="blocks of each stage")
@@ -36,7 +38,7 @@ def pretrain_options(command: argparse.ArgumentParser) -> None:
     length.add_argument("--minutes", type=_minutes, metavar="M", help=f"default: {DEFAULT_MINUTES:g}")
     length.add_argument("--steps", type=positive, metavar="N")
     command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    command.add_argument("--score", nargs="+", type=Path, default=[], metavar="DATA", 
+    command.add_argument("--score", nargs="+", type=Path, default=[], metavar="DATA",
                          help="k-NN score on these datasets' train splits, afterwards")
     command.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     command.add_argument("--resume", action="store_true", help="go on where an interrupted run with the same options stopped")
@@ -50,7 +52,8 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     with _interrupts() as interrupted:
         try:
             result = run_pretrain(
-                options.out, images=options.images, categories=options.categories, procedural=options.procedural, dims=options.dims,
+                options.out, images=options.images, categories=options.categories, procedural=options.procedural,
+                perspective=options.perspective, dims=options.dims,
                 widths=options.widths, depths=options.depths, every=options.replacement, share_gradient=options.share_gradient,
                 steps=options.steps, minutes=minutes, seed=options.seed, resume=options.resume, device=options.device,
                 reading=_reading(interrupted), progress=_shown(interrupted))

@@ -13,6 +13,7 @@ from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.pretrain import checkpoint, replacement
 from parmesan_engine.pretrain.categories import Categories
 from parmesan_engine.pretrain.objectives import DenseContrast
+from parmesan_engine.pretrain.perspective import Perspective
 from parmesan_engine.pretrain.photographs import Photographs
 from parmesan_engine.pretrain.training import Moment, Objective, Training
 from parmesan_engine.pretrain.unlabelled import Unlabelled
@@ -24,14 +25,15 @@ NETWORKS = {  # signals and volumes have one channel, volumes fewer and finer le
 }
 
 
-def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = False, procedural: bool = False, dims: int = 2,
-             widths: Sequence[int] | None = None, depths: Sequence[int] | None = None, every: int | None = None,
+def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = False, procedural: bool = False,
+             perspective: bool = False, dims: int = 2, widths: Sequence[int] | None = None, depths: Sequence[int] | None = None, every: int | None = None,
              share_gradient: bool = False, steps: int | None = None, minutes: float | None = None, seed: int = 0, resume: bool = False,
              device: str = "cpu", reading: Callable[[float], None] | None = None,
              progress: Callable[[Moment], None] | None = None) -> dict[str, Any]:
     """Train an encoder on images, procedural scenes or both in turn, write it to `out` and return what was done.
 
-    categories: the names of the images carry them, NAME_0001.jpg, and they are learned; else images are compared with themselves. every:
+    categories: the names of the images carry them, NAME_0001.jpg, and they are learned; else images are compared with themselves.
+    procedural: dead leaves, compared with themselves; perspective: streets and rooms whose kinds, normals and distances are learned. every:
     replace every so-manieth block inside each stage (Replacement Learning), share_gradient: its neighbours learn through it too; the file
     holds an ordinary network. progress, and reading while images are read, may raise to cancel: a checkpoint beside `out` then lets
     `resume` go on, with the same options. Raises FormatError, LimitError.
@@ -42,7 +44,7 @@ def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = 
     net = network(dims, widths, depths, seed)
     plain = parameters(net)
     replaced = replacement.replace_blocks(net.stages, every, share_gradient=share_gradient) if every else 0
-    objectives = objectives_of(images, categories, procedural, net.shape, reading)
+    objectives = objectives_of(images, categories, procedural, net.shape, perspective=perspective, seed=seed, reading=reading)
     recipe = {"images": images and Path(images).name, "objectives": [objective.name for objective in objectives], "shape": net.shape,
               "replacement": every, "share_gradient": share_gradient, "steps": steps, "minutes": minutes, "seed": seed}
     saved_at, training = checkpoint.path_beside(out), Training(net, objectives, steps=steps, minutes=minutes, seed=seed, device=device)
@@ -67,8 +69,8 @@ def network(dims: int, widths: Sequence[int] | None, depths: Sequence[int] | Non
         return PyramidNet(**chosen)
 
 
-def objectives_of(images: Path | None, categories: bool, procedural: bool, shape: dict[str, Any],
-                  reading: Callable[[float], None] | None = None) -> list[Objective]:
+def objectives_of(images: Path | None, categories: bool, procedural: bool, shape: dict[str, Any], *, perspective: bool = False,
+                  seed: int = 0, reading: Callable[[float], None] | None = None) -> list[Objective]:
     """Return what a network of this shape is trained for, in turn. Raises FormatError, and what reading raises."""
     dims, channels, found = shape["spatial_dims"], shape["channels"], []
     if categories and (images is None or dims != 2):
@@ -76,8 +78,13 @@ def objectives_of(images: Path | None, categories: bool, procedural: bool, shape
         raise FormatError("images for --categories", got, "give --images DIR with --dims 2, or leave out --categories")
     if procedural:
         found.append(DenseContrast.of_scenes(dims, channels))
-    if categories:
-        found.append(Categories(Photographs(images)))
+    if perspective and (dims, channels) != (2, 3):
+        raise FormatError("pictures of three channels for --perspective", f"samples of {dims} axes", "give --dims 2, or leave it out")
+    photographs = Photographs(images) if categories else None
+    if perspective:
+        found.append(Perspective(seed=seed, pictures=photographs and photographs.images, progress=reading))
+    if photographs:
+        found.append(Categories(photographs))
     elif images is not None:
         found.append(DenseContrast.of_pictures(Unlabelled(images, spatial_dims=dims, channels=channels, progress=reading), dims))
     if not found:
