@@ -26,9 +26,9 @@ NETWORKS = {  # signals and volumes have one channel, volumes fewer and finer le
 
 
 def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = False, procedural: bool = False,
-             perspective: bool = False, dims: int = 2, widths: Sequence[int] | None = None, depths: Sequence[int] | None = None, every: int | None = None,
-             share_gradient: bool = False, steps: int | None = None, minutes: float | None = None, seed: int = 0, resume: bool = False,
-             device: str = "cpu", reading: Callable[[float], None] | None = None,
+             perspective: bool = False, dims: int = 2, widths: Sequence[int] | None = None, depths: Sequence[int] | None = None,
+             every: int | None = None, share_gradient: bool = False, steps: int | None = None, minutes: float | None = None, seed: int = 0,
+             resume: bool = False, device: str = "cpu", reading: Callable[[float], None] | None = None,
              progress: Callable[[Moment], None] | None = None) -> dict[str, Any]:
     """Train an encoder on images, procedural scenes or both in turn, write it to `out` and return what was done.
 
