@@ -15,7 +15,7 @@ from parmesan_engine.errors import FormatError
 
 METHODS = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
 BENCHES = ("search", "gpu", "edit", "encode", "memory", "app")
-ONLY = {"data": "search", "features": "search", "chart": "search", "large": "edit", "volume": "app"}  # options of one bench alone
+ONLY = {"data": "search", "features": "search", "chart": "search", "encoders": "encode", "large": "edit", "volume": "app"}  # of one alone
 
 SHOWN = ("features", "n", "d", "k", "index", "ours_ms", "speedup_over_faiss_best", "recall", "least_recall")  # in a terminal
 
@@ -92,6 +92,7 @@ def bench_options(command: argparse.ArgumentParser) -> None:
                          help="bench search: datasets, or folders of datasets (default: ../shared/data, else generated pictures)")
     command.add_argument("--quick", action="store_true", help="small sizes: a minute or two instead of many")
     command.add_argument("--features", metavar="A,B,...", help="bench search: encoders, or learned (default: filter_bank,learned)")
+    command.add_argument("--encoders", metavar="A,B,...", help="bench encode: of these (default: all that need no files of others)")
     command.add_argument("--chart", type=Path, metavar="FILE.html", help="bench search: draw time against size")
     command.set_defaults(plain=bench_in_words)
     command.add_argument("--large", action="store_true", help="bench edit: ten million entries too, keys of 8 bits; minutes")
@@ -105,6 +106,8 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
         if ONLY[name] != options.what:
             shown = "DATA" if name == "data" else f"--{name}"
             raise FormatError(f"{shown} with bench {ONLY[name]}", f"bench {options.what}", "leave it out")
+    if "encoders" in given:
+        given["encoders"] = ENCODERS.parse_several(options.encoders)
     if "features" in given:
         given["features"] = tuple(part.strip() for part in options.features.split(","))
     module = "volume" if given.pop("volume", False) else options.what

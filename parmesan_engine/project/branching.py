@@ -2,7 +2,10 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError, StoreError
 from parmesan_engine.memory import VersionRecord
@@ -25,19 +28,30 @@ def branch(project, version: str | int, folder: str | Path, *, name: str = "") -
     The branch has all samples of today, and shares nothing with the project: what is unlearned in one stays in the other.
     A crash leaves no folder of that name. Raises FormatError when there is one, VersionError, StoreError.
     """
-    folder = Path(folder)
-    if folder.exists():
-        raise FormatError("a new folder", f"{folder}, which is there already", "choose another name")
     if project.memory is None:
         raise EmptyMemoryError("a project with a version", "an empty project", "import a sample first")
+    with copied(project, Path(folder), name=name or Path(folder).name) as beside:
+        copy_at(project.memory.path, version, beside / "memory")
+    return Path(folder)
+
+
+@contextmanager
+def copied(project, folder: Path, **description: Any) -> Iterator[Path]:
+    """Yield a nameless folder, in which the body makes a memory; then copy the rest of a project there and give it its name.
+
+    description: what the copy's own description says otherwise. On an error, also in the body, nothing stays. Raises FormatError
+    when there is a folder of that name, StoreError.
+    """
+    if folder.exists():
+        raise FormatError("a new folder", f"{folder}, which is there already", "choose another name")
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         beside.mkdir(parents=True)
-        copy_at(project.memory.path, version, beside / "memory")
+        yield beside
         for item in project.path.iterdir():
             if item.name not in OWN:
                 _copy(item, beside / item.name)
-        write_description(beside, {**read_description(project.path), "name": name or folder.name})
+        write_description(beside, {**read_description(project.path), **description})
         beside.rename(folder)
     except StoreError:
         raise
@@ -45,7 +59,6 @@ def branch(project, version: str | int, folder: str | Path, *, name: str = "") -
         raise StoreError("room and permission to write a copy", str(error), "free space or choose another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return folder
 
 
 def _copy(source: Path, target: Path) -> None:
