@@ -9,6 +9,7 @@ stroke changes only what is near it, painting over examples included.
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,16 @@ class Live:
     def __init__(self, memory: Memory, features: FeatureCache, spatial_dims: int, device: str, index: dict[str, Any]) -> None:
         self.encoder, self.memory, self.features = features.encoder, memory, features
         self.sample_channels, self.device, self.index = features.channels, device, index
-        self.groups = self.encoder.groups_of(features.channels, spatial_dims)
+        self._spatial_dims = spatial_dims
         self._predictor: Predictor | None = None
         self._fit: Fit | None = None
         self._fits: OrderedDict[str, Fit] = OrderedDict()  # by the version at which they were in use
         self._old: tuple[str, Predictor] | None = None
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The encoder's name of each feature. Not asked before it is needed: history and forgetting go without a model that is missing."""
+        return self.encoder.groups_of(self.sample_channels, self._spatial_dims)
 
     @property
     def fitted_on(self) -> str:

@@ -256,3 +256,16 @@ def test_a_project_of_signals_stays_without_samples(tmp_path):
         with pytest.raises(ShapeError, match="no model of pictures"):
             learning.learn(project, data)
         assert len(project) == 0
+
+
+def test_without_its_model_a_project_still_shows_its_history_and_forgets(tmp_path):
+    data, model = make_dataset(tmp_path / "data"), write_model("dinov2", tmp_path / "model")
+    with learning.project_for(tmp_path / "p", learning.open_dataset(data), encoder=f"backbone:model={model},side=84") as project:
+        learning.learn(project, data, per_class=5, source="here")
+        sample = project.store.read(project.samples()[0].id)
+    model.rename(tmp_path / "elsewhere")
+    with Project.open(tmp_path / "p") as project:
+        assert len(project.history()) > 1
+        with pytest.raises(UnknownNameError, match="put the folder there"):
+            project.predict_sample(sample)
+        assert project.forget(source="here")["entries_removed"] == 30 and len(project) == 0
