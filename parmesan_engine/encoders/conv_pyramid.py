@@ -130,11 +130,11 @@ class ConvPyramid:
             levels = self.net(self._pixels(values, [b - a for a, b in windows]))
             done = 0
             for level, step in zip(levels, self.net.strides, strict=True):
-                read = normalize(level[0].float(), dim=0)
+                read = normalize(level[0].float().movedim(0, -1), dim=-1)
                 for axis, (p, (low, _)) in enumerate(zip(at, windows, strict=True)):
-                    read = _read(read, axis + 1, (p - low + 0.5) / step - 0.5)
-                out[(*tile, slice(done, done + len(read)))] = read.movedim(0, -1)
-                done += len(read)
+                    read = _read(read, axis, (p - low + 0.5) / step - 0.5)
+                out[(*tile, slice(done, done + read.shape[-1]))] = read
+                done += read.shape[-1]
             progress((index + 1) / len(pieces))
 
     def _window(self, positions: np.ndarray, pixels: int) -> tuple[int, int]:
