@@ -14,7 +14,7 @@ from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 
 METHODS = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
-BENCHES = ("search", "gpu", "edit", "encode", "memory", "app")
+BENCHES = ("search", "gpu", "edit", "encode", "pretraining", "memory", "app")
 ONLY = {"data": "search", "features": "search", "chart": "search", "encoders": "encode", "large": "edit", "volume": "app"}  # of one alone
 
 SHOWN = ("features", "n", "d", "k", "index", "ours_ms", "speedup_over_faiss_best", "recall", "least_recall")  # in a terminal

@@ -41,6 +41,7 @@ def load(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Op
     """Fill modules and optimiser from a file and return its `about`. Raises FormatError when there is none or its recipe is another."""
     if not path.is_file():
         raise FormatError("the checkpoint of a run that was interrupted", f"no {path.name}", "start without --resume")
+    recipe = json.loads(json.dumps(recipe))  # as it was written: tuples become lists
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["about"])

@@ -15,7 +15,7 @@ from parmesan_engine.pretrain.categories import Categories
 from parmesan_engine.pretrain.objectives import DenseContrast
 from parmesan_engine.pretrain.perspective import Perspective
 from parmesan_engine.pretrain.photographs import Photographs
-from parmesan_engine.pretrain.training import Moment, Objective, Training
+from parmesan_engine.pretrain.training import Growth, Moment, Objective, Training
 from parmesan_engine.pretrain.unlabelled import Unlabelled
 
 NETWORKS = {  # signals and volumes have one channel, volumes fewer and finer levels: they are small along each axis
@@ -28,15 +28,15 @@ NETWORKS = {  # signals and volumes have one channel, volumes fewer and finer le
 def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = False, procedural: bool = False,
              perspective: bool = False, dims: int = 2, widths: Sequence[int] | None = None, depths: Sequence[int] | None = None,
              every: int | None = None, share_gradient: bool = False, steps: int | None = None, minutes: float | None = None, seed: int = 0,
-             resume: bool = False, device: str = "cpu", reading: Callable[[float], None] | None = None,
+             resume: bool = False, device: str = "cpu", growth: Growth | None = None, reading: Callable[[float], None] | None = None,
              progress: Callable[[Moment], None] | None = None) -> dict[str, Any]:
     """Train an encoder on images, procedural scenes or both in turn, write it to `out` and return what was done.
 
     categories: the names of the images carry them, NAME_0001.jpg, and they are learned; else images are compared with themselves.
     procedural: dead leaves, compared with themselves; perspective: streets and rooms whose kinds, normals and distances are learned. every:
     replace every so-manieth block inside each stage (Replacement Learning), share_gradient: its neighbours learn through it too; the file
-    holds an ordinary network. progress, and reading while images are read, may raise to cancel: a checkpoint beside `out` then lets
-    `resume` go on, with the same options. Raises FormatError, LimitError.
+    holds an ordinary network. growth: sizes of pictures and batches, see `training`. progress, and reading while images are read, may
+    raise to cancel: a checkpoint beside `out` then lets `resume` go on, with the same options. Raises FormatError, LimitError.
     """
     device_of(device)
     if Path(out).suffix != weights.SUFFIX:
@@ -46,8 +46,9 @@ def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = 
     replaced = replacement.replace_blocks(net.stages, every, share_gradient=share_gradient) if every else 0
     objectives = objectives_of(images, categories, procedural, net.shape, perspective=perspective, seed=seed, reading=reading)
     recipe = {"images": images and Path(images).name, "objectives": [objective.name for objective in objectives], "shape": net.shape,
-              "replacement": every, "share_gradient": share_gradient, "steps": steps, "minutes": minutes, "seed": seed}
-    saved_at, training = checkpoint.path_beside(out), Training(net, objectives, steps=steps, minutes=minutes, seed=seed, device=device)
+              "replacement": every, "share_gradient": share_gradient, "steps": steps, "minutes": minutes, "seed": seed, "growth": growth}
+    saved_at, training = checkpoint.path_beside(out), Training(net, objectives, steps=steps, minutes=minutes, seed=seed, device=device,
+                                                                   growth=growth)
     if resume:
         training.resume(recipe, saved_at)
     training.run(recipe, saved_at=saved_at, progress=progress)

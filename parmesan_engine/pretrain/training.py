@@ -24,6 +24,7 @@ from parmesan_engine.errors import LimitError
 from parmesan_engine.pretrain import checkpoint
 
 RATE, WARM_UP, DECAY = 1.5e-3, 150, 0.05
+SHORT_WARM_UP = 0.1  # of a run, where that is shorter than WARM_UP steps
 CLIP = 5.0  # length of the gradient
 AVERAGE = 0.998  # of the moving average, reached slowly from the start
 GROWTH = {  # per number of axes; until this share of the run: edge of the pictures, how many in a batch
@@ -34,6 +35,7 @@ GROWTH = {  # per number of axes; until this share of the run: edge of the pictu
 EVERY = 120.0  # seconds between checkpoints
 
 Tensors = tuple[torch.Tensor, ...]
+Growth = Sequence[tuple[float, int, int]]
 
 
 class Objective(Protocol):
@@ -59,17 +61,18 @@ class Moment:
 
 
 class Training:
-    """One run of so many steps, or of so many minutes. average: the network to keep.
+    """One run of so many steps, or of so many minutes. average: the network to keep. growth: as in GROWTH, which it is unless given.
 
     With `steps`, a run that was stopped and resumed ends in the same bits on a CPU; with `minutes` the clock decides how far it gets.
     Raises LimitError without a length.
     """
 
     def __init__(self, net: nn.Module, objectives: Sequence[Objective], *, steps: int | None = None, minutes: float | None = None,
-                 seed: int = 0, device: str = "cpu") -> None:
+                 seed: int = 0, device: str = "cpu", growth: Growth | None = None) -> None:
         if (steps is None) == (minutes is None):
             raise LimitError("either steps or minutes", f"steps {steps}, minutes {minutes}", "choose one of them")
         self.objectives, self.steps, self.minutes, self.seed, self.device = objectives, steps, minutes, seed, device
+        self.growth = growth or GROWTH[net.shape["spatial_dims"]]
         self.net = net.to(device).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -98,7 +101,7 @@ class Training:
         self._began, saved = time.monotonic() - self.moment.seconds, time.monotonic()
         with closing(self._batches()) as batches:
             while (fraction := self.moment.fraction) < 1:
-                self._advance(next(batches), fraction)
+                self.advance(next(batches), fraction)
                 try:
                     if progress:
                         progress(self.moment)
@@ -125,7 +128,7 @@ class Training:
 
     def _batch(self, step: int, fraction: float) -> Tensors:
         """Return the batch of a step, made by its objective; steps take objectives in turn."""
-        _, size, count = next(g for g in GROWTH[self.net.shape["spatial_dims"]] if fraction < g[0] or g[0] == 1)
+        _, size, count = next(g for g in self.growth if fraction < g[0] or g[0] == 1)
         return self.objectives[step % len(self.objectives)].batch(np.random.default_rng([self.seed, step]), count, size)
 
     def _batches(self) -> Iterator[Tensors]:
@@ -142,10 +145,10 @@ class Training:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _advance(self, tensors: Tensors, fraction: float) -> None:
+    def advance(self, tensors: Tensors, fraction: float) -> None:
         """Take one step. Raises LimitError for a loss that is no number: nothing good would follow."""
         turn = self.step % len(self.objectives)
-        rate = RATE * min(1, (self.step + 1) / WARM_UP) * (0.5 * (1 + math.cos(math.pi * fraction)) + 0.005)
+        rate = RATE * min(1, max((self.step + 1) / WARM_UP, fraction / SHORT_WARM_UP)) * (0.5 * (1 + math.cos(math.pi * fraction)) + 0.005)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         kind = torch.device(self.device).type

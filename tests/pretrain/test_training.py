@@ -45,7 +45,7 @@ def stop_after(steps):
 @pytest.mark.parametrize("every", [None, 2])
 def test_an_interrupted_run_goes_on_in_the_same_bits(tmp_path, every):
     whole, parted, other = (tmp_path / f"{name}.safetensors" for name in ("whole", "parted", "other"))
-    options = {**SMALL, "steps": 5, "every": every}
+    options = {**SMALL, "steps": 5, "every": every, "growth": ((0.5, 32, 4), (1.0, 64, 2))}
     run.pretrain(whole, **options)
     for stop in (2, 4):  # twice
         with pytest.raises(CancelledError):
@@ -61,8 +61,8 @@ def test_an_interrupted_run_goes_on_in_the_same_bits(tmp_path, every):
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_every_dimension_gives_an_ordinary_network(tmp_path, dims):
-    out = tmp_path / "e.safetensors"
-    result = run.pretrain(out, **SMALL, dims=dims, every=2, steps=2)
+    out, images = tmp_path / "e.safetensors", make_dataset(tmp_path / "data", dims, train=2) / "train" / "images"
+    result = run.pretrain(out, **SMALL, images=images, dims=dims, every=2, steps=2)
     net, recipe = weights.load(str(out))
     assert net.shape["spatial_dims"] == dims and recipe["replacement"] == 2 and recipe["steps_taken"] == 2
     assert result["replaced_blocks"] == 1 and math.isfinite(result["loss"])
