@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class Backbone:
     def pinned(self) -> "Backbone":
         """Return the same encoder with the model's place and revision settled. Raises as `encode` where there is no such model."""
         folder, own = model_folder.find(self.model, self.revision), recipe_of(self)["keywords"]
-        if _is_folder(self.model):
+        if Path(self.model).expanduser().is_dir():
             return Backbone(**{**own, "model": str(folder), "revision": model_folder.fingerprint(folder)})
         return Backbone(**{**own, "revision": folder.name})  # the hub's copies are named by their commits
 
@@ -84,12 +85,6 @@ class Backbone:
     @cached_property
     def _bank(self) -> FilterBank:
         return FilterBank(coordinates=self.coordinates, device=self.device, tile=self.tile)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the files of the model do."""
-        folder = model_folder.find(self.model, self.revision)
-        return model_folder.fingerprint(folder) if _is_folder(self.model) else folder.name
 
     def _learned_groups(self) -> tuple[str, ...]:
         loaded = self._loaded
@@ -188,7 +183,3 @@ class Backbone:
                 guide = pictures.intensities(plane[(slice(None), *np.ix_(*positions))]).to(self.device) if self.guided else None
                 yield torch.cat([normalize(upsample(m[number], guide, positions, shape), dim=-1) for m in maps], dim=-1)
                 progress((start + number + 1) / len(planes))
-
-
-def _is_folder(model: str) -> bool:
-    return model_folder.Path(model).expanduser().is_dir()

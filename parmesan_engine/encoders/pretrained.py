@@ -63,7 +63,7 @@ def load(folder: Path, layers: tuple[int, ...], precision: str, device: str) -> 
     try:
         model, config = _model(folder, PRECISIONS[precision])
         model.eval().requires_grad_(False).to(device)
-        patch = config.patch_size if isinstance(getattr(config, "patch_size", None), int) else 0
+        patch = _patch_of(config)
         side = 16 * patch or PROBE
         with torch.no_grad():
             probe = _all_maps(model, torch.zeros(1, 3, side, side, device=device, dtype=PRECISIONS[precision]))
@@ -130,13 +130,20 @@ def _without_tokens(state: torch.Tensor, config, size: torch.Size) -> torch.Tens
     """Return patch tokens as a map: class and register tokens, which come first, left out. Raises FormatError."""
     if state.ndim == 4:
         return state
-    patch = config.patch_size
-    rows, columns = size[0] // patch, size[1] // patch
+    patch = _patch_of(config)
+    rows, columns = (n // patch for n in size) if patch else (0, 0)
     extra = state.shape[1] - rows * columns
     if extra not in {0, 1, 2, 1 + getattr(config, "num_register_tokens", 0)}:
         raise FormatError(f"a token for each of {rows} x {columns} patches, and a few before them",
                           f"{state.shape[1]} tokens of {config.model_type}", TODO)
     return state[:, extra:].transpose(1, 2).reshape(len(state), -1, rows, columns)
+
+
+def _patch_of(config) -> int:
+    """Return the edge of a square patch in pixels; 0 where a model says none."""
+    patch = getattr(config, "patch_size", None) or 0
+    sides = set(patch) if isinstance(patch, list | tuple) else {patch}
+    return sides.pop() if len(sides) == 1 else 0
 
 
 def _intensities(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
+from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, VersionError
 from parmesan_engine.io import Dataset, Item, open_dataset
 from parmesan_engine.project.description import read_description
 from parmesan_engine.project.entries import make_batch, node_labels, one_hot
@@ -58,7 +58,10 @@ def _check_encoder(own: dict, text: str) -> None:
     """Raise FormatError where a recipe as text asks for another encoder than a project has; what it leaves open is as in the project."""
     asked = ENCODERS.parse(text)
     kept = own["keywords"] if asked["name"] == own["name"] else {}
-    wanted = recipe_of(pinned(ENCODERS.build({"name": asked["name"], "keywords": {**kept, **asked["keywords"]}})))
+    try:
+        wanted = recipe_of(pinned(ENCODERS.build({"name": asked["name"], "keywords": {**kept, **asked["keywords"]}})))
+    except VersionError:  # other files than those that the project was made with
+        wanted = None
     if json.loads(json.dumps(wanted)) != own:
         words = ", ".join(f"{name}={own['keywords'].get(name)}" for name in asked["keywords"] if kept)
         raise FormatError(f"encoder {own['name']}{words and ':'}{words}, as this project has", f"encoder {text}",
