@@ -17,7 +17,8 @@ from parmesan_engine.bench.pictures import Load, Pictures, photographs
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.metric import Metric, fit
-from parmesan_engine.metric.model import LIFT, MAX_OUTPUTS, START_DISTANCE, standardise
+from parmesan_engine.metric.model import LIFT, MAX_OUTPUTS, START_DISTANCE
+from parmesan_engine.metric.scaling import standardise
 from parmesan_engine.types import FeatureLevel, Sample
 
 LEARNED = "learned"

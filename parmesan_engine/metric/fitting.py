@@ -1,8 +1,9 @@
 """Fit a metric from the memory itself: maximise the leave-one-sample-out likelihood of the soft nearest-neighbour vote.
 
-After neighbourhood components analysis (Goldberger et al., NIPS 2004), with three changes [ours]: all entries of an anchor's
+After neighbourhood components analysis (Goldberger et al., NIPS 2004), with four changes [ours]: all entries of an anchor's
 own sample are left out, so what is maximised is the score on *new* samples; distances are taken between lifted keys, as
-in the search; weights are shrunk towards those of their kind and scale, and the mixing of features towards none.
+in the search; weights are shrunk towards those of their kind and scale, and the mixing of features towards none; features are
+bent first, so that the tails of their distributions do not rule (`scaling`).
 
 The result is a pure function of the set of entries, bit for bit whatever the number of threads, on one kind of processor and
 version of NumPy. Entries beyond MAX_ENTRIES take part by hashed content key, so time is bounded whatever the size of the
@@ -17,7 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
 from parmesan_engine.metric.frozen import Metric
-from parmesan_engine.metric.model import Model, standardise
+from parmesan_engine.metric.model import MAX_OUTPUTS, Model
+from parmesan_engine.metric.scaling import axes, bend, bends, standardise
 
 MAX_ENTRIES = 6_144
 ANCHORS, STEPS = 512, 80
@@ -54,8 +56,10 @@ def fit(keys: np.ndarray, labels: np.ndarray, *, groups: tuple[str, ...], ties: 
 
 def _fit(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], codes: np.ndarray, regression: bool, fitted: int,
          progress: Callable[[float], None] | None) -> Metric:
-    mean, scale = standardise(keys)
-    rows = ((keys - mean) / scale).astype(np.float32)
+    centre, curve = bends(keys)
+    rows = bend(keys, centre, curve)
+    scale = standardise(rows)[1]
+    rows /= scale
     unit = 1.0
     if regression:
         unit = float(labels.std()) or 1.0
@@ -63,10 +67,11 @@ def _fit(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], codes: n
     samples, alone = int(codes.max()) + 1, np.arange(len(codes))
     apart = (alone,) if samples == 1 else (codes, alone) if samples < FEW_SAMPLES else (codes,)
     caution = ONE_SAMPLE if samples == 1 else max(1.0, FEW_SAMPLES / samples) ** HELD_BACK
-    model = Model(groups)
-    score = _ascend(model, rows, labels.astype(np.float32), apart, squared_error if regression else surprise, caution, progress)
-    return model.freeze(mean, scale, rows, k=VOTERS, widen=min(WIDEN, 1 + samples / WIDEN_SAMPLES), score=unit * score,
-                        fitted=fitted)
+    model = Model(groups, axes(rows, groups, MAX_OUTPUTS))
+    score = _ascend(model, rows.astype(np.float32), labels.astype(np.float32), apart, squared_error if regression else surprise,
+                    caution, progress)
+    return Metric(centre, model.projection() / scale[:, None], tau=min(WIDEN, 1 + samples / WIDEN_SAMPLES) * model.tau, k=VOTERS,
+                  score=unit * score, fitted=fitted, curve=curve)
 
 
 def content_order(ties: np.ndarray) -> np.ndarray:

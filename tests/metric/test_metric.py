@@ -11,6 +11,7 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError
 from parmesan_engine.metric import Metric, fit
 from parmesan_engine.metric.fitting import squared_error, surprise
 from parmesan_engine.metric.model import Model
+from parmesan_engine.metric.scaling import bend, bends
 from tests.helpers import plain_metric
 
 
@@ -44,7 +45,7 @@ def test_number_of_threads_changes_no_bit():
 
 def test_written_gradient_equals_finite_differences():
     rng = np.random.default_rng(0)
-    model = Model(("a@1", "a@2", "b@1", "c"), np.float64)
+    model = Model(("a@1", "a@2", "b@1", "c"), rng.normal(size=(4, 3)), np.float64)
     for value in model.values.values():
         value += rng.normal(size=value.shape) * 0.3
     rows, apart, anchors = rng.normal(size=(30, 4)), rng.integers(0, 3, 30), np.arange(5, 15)
@@ -116,11 +117,59 @@ def test_bytes_come_back_equal_and_damage_is_refused():
     assert Metric.from_bytes(data).to_bytes() == data and Metric.from_bytes(data).id == metric.id
     assert plain_metric(4).id != plain_metric(5).id
     assert Metric.from_bytes(plain_metric(4).to_bytes()).id == plain_metric(4).id
+    older = b"PMETRIC1" + plain_metric(4).to_bytes()[8 : -4 * 4]  # of before features were bent
+    assert Metric.from_bytes(older).id == plain_metric(4).id
     damaged = [b"", data[:10], data[:-1], data + b"\0", b"X" + data[1:], data[:-4] + np.float32(np.nan).tobytes(),
                data.replace(b'"k"', b'"q"'), data[:8] + b"\xff\xff\xff\xff" + data[12:]]
     for bad in damaged:
         with pytest.raises(FormatError):
             Metric.from_bytes(bad)
+
+
+def wide(n=900, features=300, seed=0):
+    """As `entries`; 2 coordinates that decide beside blocks of many features that vary together, as those of networks do."""
+    e, rng = entries(n=n, features=2, seed=seed), np.random.default_rng(seed + 9)
+    blocks = [rng.normal(size=(n, 8)) @ rng.normal(size=(8, (features - 2) // 2)) for _ in range(2)]
+    groups = ("coordinates",) * 2 + ("stage@4",) * blocks[0].shape[1] + ("stage@8",) * blocks[1].shape[1]
+    return e | {"keys": np.concatenate([e["keys"], *blocks], 1).astype(np.float32), "groups": groups}
+
+
+def vote_accuracy(metric, learned, asked):
+    keys = [metric.transform(torch.tensor(e["keys"])) for e in (learned, asked)]
+    nearest = (keys[1] @ keys[0].T).topk(metric.k).indices
+    return float((learned["labels"][nearest.numpy()].mean(1).argmax(1) == asked["labels"].argmax(1)).mean())
+
+
+def test_wide_features_give_short_keys_that_keep_what_decides():
+    e, shuffled = wide(), reordered(wide(), np.random.default_rng(1).permutation(900))
+    metric = fit(**e)
+    assert metric.key_dim == 64 and metric.to_bytes() == fit(**shuffled).to_bytes()
+    assert Metric.from_bytes(metric.to_bytes()).id == metric.id
+    unseen = {name: value[600:] if name != "groups" else value for name, value in e.items()}
+    part = reordered(e, slice(0, 600))
+    assert vote_accuracy(fit(**part), part, unseen) > 0.8 > 0.6 > vote_accuracy(plain_metric(300), part, unseen)
+
+
+def test_outliers_and_monotone_units_do_little_harm():
+    e, seen = entries(), []
+    for power in (1, 3):
+        stretched = e | {"keys": np.sign(e["keys"]) * np.abs(e["keys"]) ** power}
+        seen.append(vote_accuracy(fit(**stretched), stretched, stretched))
+    assert min(seen) > 0.93
+    broken = e | {"keys": e["keys"].copy()}
+    broken["keys"][::100] *= 1e6
+    asked = entries(seed=5)
+    assert vote_accuracy(fit(**broken), broken, asked) > vote_accuracy(fit(**e), e, asked) - 0.05
+
+
+def test_bends_centre_what_they_bend():
+    rows = np.random.default_rng(0).lognormal(0, 2, size=(500, 7))
+    centre, curve = bends(rows)
+    bent = bend(rows, centre, curve)
+    assert np.abs(bent.mean(0) * curve).max() < 1e-3 and np.abs(bent * curve).max() <= 1
+    metric = Metric(centre, np.eye(7), curve=curve)
+    keys = metric.transform(torch.tensor(rows, dtype=torch.float32))
+    assert torch.allclose(keys[:, :-1] / keys[:, -1:], torch.tensor(bent, dtype=torch.float32), atol=1e-4)
 
 
 def test_wrong_arguments_are_named():
