@@ -5,15 +5,17 @@ Pure functions of a set of rows; few, constant or discrete features do no harm.
 
 import numpy as np
 
-WIDTH = 2.0  # robust standard deviations from the median at which a feature bends
+WIDTH = 1.5  # robust standard deviations from the centre at which a feature of very heavy tails bends
+HEAVY = 1.5  # standard deviation over the robust one up to which a feature stays straight: 1 for a Gaussian
 NARROWEST = 0.1  # of the reach of all but the outliers: a feature that is nearly always the same must not become a switch
 CENTRING = 4  # Newton steps
 SIGMAS = 1.349, 4.107  # from the 25 % to the 75 % quantile of a Gaussian, and from 2 % to 98 %, in standard deviations
 
 
 def bends(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centre and the curve (1 / width) of each of (n, D) features, for `bend`. The width is of the interquartile range.
+    """Return the centre and the curve (1 / width) of each of (n, D) features, for `bend`.
 
+    Features of light tails stay straight (curve 0); the heavier the tails, the nearer to WIDTH robust deviations is the width.
     The centre is where bent features have mean 0 (an M-estimate of location, Huber 1964), so that keys lie around the pole of
     the sphere. A forest of trees knows only the order of values, so that heavy tails (gradients, a signal's spikes) cost it
     nothing; a distance without bends sees little but the tails.
@@ -21,8 +23,9 @@ def bends(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lowest, low, centre, high, highest = np.quantile(rows, (0.02, 0.25, 0.5, 0.75, 0.98), axis=0)
     reach = (highest - lowest) / SIGMAS[1]
     typical = float(np.median(reach)) or float(rows.std(axis=0).max()) or 1.0
-    narrowest = np.maximum(NARROWEST * reach, 1e-3 * typical)
-    curve = 1 / (WIDTH * np.maximum((high - low) / SIGMAS[0], narrowest))
+    middle = np.maximum((high - low) / SIGMAS[0], np.maximum(NARROWEST * reach, 1e-3 * typical))
+    heavy = np.maximum(0, 1 - np.square(HEAVY * middle / np.maximum(rows.std(axis=0), middle)))
+    curve = heavy / (WIDTH * middle)
     for _ in range(CENTRING):
         bent = bend(rows, centre, curve)
         slope = (1 - np.square(bent * curve)) ** 1.5  # of the bend, where each entry lies

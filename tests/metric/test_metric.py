@@ -164,8 +164,10 @@ def test_outliers_and_monotone_units_do_little_harm():
 
 def test_bends_centre_what_they_bend():
     rows = np.random.default_rng(0).lognormal(0, 2, size=(500, 7))
+    rows[:, 0] = np.random.default_rng(1).normal(size=500)
     centre, curve = bends(rows)
     bent = bend(rows, centre, curve)
+    assert curve[0] == 0 and np.array_equal(bent[:, 0], rows[:, 0] - centre[0]) and (curve[1:] > 0).all()
     assert np.abs(bent.mean(0) * curve).max() < 1e-3 and np.abs(bent * curve).max() <= 1
     metric = Metric(centre, np.eye(7), curve=curve)
     keys = metric.transform(torch.tensor(rows, dtype=torch.float32))
