@@ -13,6 +13,7 @@ from parmesan_engine.cli.measuring import positive
 from parmesan_engine.cli.verbs import show_progress
 from parmesan_engine.encoders.conv_pyramid import ConvPyramid
 from parmesan_engine.errors import FormatError
+from parmesan_engine.io import open_dataset
 from parmesan_engine.pretrain import checkpoint
 from parmesan_engine.pretrain.run import pretrain as run_pretrain
 from parmesan_engine.pretrain.scoring import knn_score
@@ -49,6 +50,8 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     minutes = DEFAULT_MINUTES if options.minutes is None and options.steps is None else options.minutes
     if options.share_gradient and not options.replacement:
         raise FormatError("--share-gradient with --replacement", "no --replacement", "give both or none")
+    for data in options.score:
+        open_dataset(data)  # raises now, not after the training
     with _interrupts() as interrupted:
         try:
             result = run_pretrain(

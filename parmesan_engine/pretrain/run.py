@@ -41,14 +41,16 @@ def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = 
     device_of(device)
     if Path(out).suffix != weights.SUFFIX:
         raise FormatError(f"a file name that ends in {weights.SUFFIX}", f"{out}", "correct --out")
+    saved_at = checkpoint.path_beside(out)
+    if not resume and saved_at.exists():  # hours of work, perhaps
+        raise FormatError("no unfinished run", f"{saved_at}", "give --resume to go on with it, or delete that file")
     net = network(dims, widths, depths, seed)
     plain = parameters(net)
     replaced = replacement.replace_blocks(net.stages, every, share_gradient=share_gradient) if every else 0
     objectives = objectives_of(images, categories, procedural, net.shape, perspective=perspective, seed=seed, reading=reading)
     recipe = {"images": images and Path(images).name, "objectives": [objective.name for objective in objectives], "shape": net.shape,
               "replacement": every, "share_gradient": share_gradient, "steps": steps, "minutes": minutes, "seed": seed, "growth": growth}
-    saved_at, training = checkpoint.path_beside(out), Training(net, objectives, steps=steps, minutes=minutes, seed=seed, device=device,
-                                                                   growth=growth)
+    training = Training(net, objectives, steps=steps, minutes=minutes, seed=seed, device=device, growth=growth)
     if resume:
         training.resume(recipe, saved_at)
     training.run(recipe, saved_at=saved_at, progress=progress)

@@ -103,6 +103,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         run.pretrain(out, **SMALL, steps=3, progress=stop_after(1))
     with pytest.raises(FormatError, match="steps 3"):
         run.pretrain(out, **SMALL, steps=4, resume=True)
+    with pytest.raises(FormatError, match="no unfinished run"):
+        run.pretrain(out, **SMALL, steps=3)
     path = checkpoint.path_beside(out)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(FormatError, match="checkpoint of this program"):
@@ -150,6 +152,7 @@ def test_ctrl_c_leaves_what_resume_needs(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [["--steps", "0"], ["--minutes", "-1"], ["--steps", "2", "--minutes", "1"], ["--depths", "a"],
-                                     ["--share-gradient"], ["--replacement", "1", "--depths", "1,3", "--widths", "8,8"]])
+                                     ["--share-gradient"], ["--score", "nowhere"],
+                                     ["--replacement", "1", "--depths", "1,3", "--widths", "8,8"]])
 def test_wrong_options_are_one_line(capsys, tmp_path, options):
     refused(capsys, "pretrain", "--procedural", *options, "--out", tmp_path / "e.safetensors")
