@@ -84,6 +84,22 @@ class Registry:
         starts = "|".join(re.escape(name) for name in self._classes)
         return [self.parse(part) for part in re.split(rf",\s*(?=(?:{starts})\s*(?:[:,]|$))", text)]
 
+    def text(self, recipe: dict[str, Any]) -> str:
+        """Return a recipe as text that `parse` reads, keywords at their defaults left out. Raises UnknownNameError.
+
+        >>> things = Registry("thing")
+        >>> @things.register("box")
+        ... class Box:
+        ...     def __init__(self, *, lid: bool = True, size: int = 3): ...
+        >>> things.text({"name": "box", "keywords": {"lid": False, "size": 3}})
+        'box:lid=false'
+        """
+        known, given = inspect.signature(self.get(recipe["name"])).parameters, recipe.get("keywords", {})
+        self._check_keywords(recipe["name"], given)
+        words = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in given.items()
+                 if json.dumps(value) != json.dumps(known[name].default)]
+        return recipe["name"] + (":" + ",".join(words) if words else "")
+
     def _check_keywords(self, name: str, keywords: Iterable[str]) -> None:
         known = inspect.signature(self.get(name)).parameters
         if unknown := sorted(set(keywords) - set(known)):

@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from parmesan_engine import errors
+from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, UnknownNameError
 from parmesan_engine.registry import Registry, recipe_of
 
@@ -78,3 +79,12 @@ def test_every_error_has_three_parts_a_builtin_and_survives_a_process_border(nam
 def test_errors_are_caught_as_their_builtins():
     with pytest.raises(ValueError, match="expected at most 1"):
         raise LimitError("at most 1", "2", "take less")
+
+
+def test_the_text_of_a_recipe_is_read_back():
+    for text in ("filter_bank", "filter_bank:scales=[1.0, 2.0],coordinates=false", "conv_pyramid:weights=/a,b,precision=bfloat16"):
+        recipe = ENCODERS.parse(text)
+        assert ENCODERS.parse(ENCODERS.text(recipe)) == recipe
+        assert ENCODERS.text(recipe_of(ENCODERS.build(recipe))) == text
+    with pytest.raises(UnknownNameError):
+        ENCODERS.text({"name": "filter_bank", "keywords": {"oracle": 1}})

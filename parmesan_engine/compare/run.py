@@ -94,7 +94,7 @@ def _names(datasets: list[Dataset]) -> list[str]:
 def _sides(methods: list[Recipe], encoders: list[Recipe]) -> list[Side]:
     """Return which methods learn from which encoder: each from each, those that need none by themselves."""
     fed, raw = ([m for m in methods if HEADS.get(m["name"]).raw is kind] for kind in (False, True))
-    sides = [Side(_text(recipe), ENCODERS.build(recipe), fed) for recipe in encoders] if fed else []
+    sides = [Side(ENCODERS.text(recipe), ENCODERS.build(recipe), fed) for recipe in encoders] if fed else []
     return sides + ([Side(PIXELS, None, raw)] if raw else [])
 
 
@@ -113,7 +113,7 @@ def _learn(source: str, side: Side, labelled: dict[int | None, LabelledSamples],
             head = HEADS.build({**recipe, "keywords": own | recipe["keywords"]})
             start = time.perf_counter()
             head.fit(lesson, progress if side.encoder is None else None)
-            row = {"method": _text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,
+            row = {"method": HEADS.text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,
                    "share": share, "learn_seconds": time.perf_counter() - start, "entries": len(lesson), "bytes": int(head.bytes),
                    "note": head.note}
             runs.append(Run(head, row, Score(lesson.task)))
@@ -149,12 +149,6 @@ def _timed(run: Run, given: Any) -> np.ndarray:
 def _recipe(registry: Registry, given: str | Recipe) -> Recipe:
     """Return the recipe that was given, or that a text means. Raises UnknownNameError, FormatError."""
     return registry.parse(given) if isinstance(given, str) else {"keywords": {}, **given}
-
-
-def _text(recipe: Recipe) -> str:
-    """Return a recipe as a person writes it, with the keywords that were given."""
-    keywords = ",".join(f"{name}={value}" for name, value in recipe["keywords"].items())
-    return recipe["name"] + (f":{keywords}" if keywords else "")
 
 
 def _part(progress: Progress, start: float, width: float, whole: float) -> Progress:

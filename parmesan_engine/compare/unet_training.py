@@ -63,7 +63,8 @@ def train(grids: list[Grid], *, regression: bool, seed: int, minutes: float, dev
     while not stopped:
         number += 1
         net.train()
-        for index in np.concatenate([random.permutation(learned) for _ in range(-(-STEPS // len(learned)))]):
+        steps = max(STEPS, len(learned))
+        for index in np.concatenate([random.permutation(learned) for _ in range(-(-steps // len(learned)))])[:steps]:
             _step(net, optimiser, _cut(grids[index], random), weights, device)
             used = (time.perf_counter() - start) / max(60 * minutes, 1e-9)
             if progress:

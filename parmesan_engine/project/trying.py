@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parmesan_engine.evaluation import Score
-from parmesan_engine.insight.leftout import probes_of, score_of
+from parmesan_engine.insight.leftout import Probes, probes_of, score_of
 from parmesan_engine.memory import Memory
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.fitting import fit_metric
@@ -22,7 +22,7 @@ from parmesan_engine.project.truth import truth as truth_of
 from parmesan_engine.projection import principal_colors
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.resample import blocks, slices
-from parmesan_engine.types import Sample
+from parmesan_engine.types import Sample, TaskSpec
 
 Progress = Callable[[float], None] | None
 CHECKED = 8  # samples with truth that are predicted: a glance beside others, not the whole evaluation
@@ -35,8 +35,8 @@ class Trial:
     """What an encoder would be to a project. text: its recipe; version: of the project that it was tried on.
 
     seconds: of encoding one sample, the median; bytes_per_entry: of its features. own: score of examples answered by those of other
-    `left_out`s (samples, or strokes of a single sample), None where there is one stroke only; truth: score of `checked` samples whose
-    truth is known, painted places left out, None where none is.
+    `left_out`s (samples, or strokes of a single sample), None where a class would be left out with its only one; truth: score of
+    `checked` samples whose truth is known, painted places left out, None where none is.
     """
 
     text: str
@@ -79,7 +79,7 @@ def try_encoder(project, text: str, progress: Progress = None) -> Trial:
     metric = fit_metric(memory, encoder.groups_of(features.channels, dims), view.task, progress=lambda f: report(0.6 + 0.15 * f))
     predictor = Predictor(encoder, memory, metric, task=view.task, device=project.device)
     probes = probes_of(predictor)
-    own = score_of(predictor, probes, lambda f: report(0.75 + 0.1 * f)) if probes else None
+    own = score_of(predictor, probes, lambda f: report(0.75 + 0.1 * f)) if probes and _answerable(probes, view.task) else None
     known = evenly(np.asarray(with_truth(project)), CHECKED).tolist()
     total = Score(view.task)
     for number, sample_id in enumerate(known):
@@ -119,6 +119,14 @@ def parts_of(groups: tuple[str, ...]) -> dict[str, np.ndarray]:
         title = group.replace("@", " at stride ") if len(columns) >= OWN_PICTURE else f"filters at scale {scale}"
         parts[title] = np.union1d(parts.get(title, columns), columns)
     return parts
+
+
+def _answerable(probes: Probes, task: TaskSpec) -> bool:
+    """Return whether every class among the probes is known from more than one sample or stroke: else nobody is left to answer for it."""
+    if task.kind == "regression":
+        return True
+    classes = probes.labels.argmax(axis=1)
+    return all(len(np.unique(probes.own[classes == one])) > 1 for one in np.unique(classes))
 
 
 def _count(score: Score, project, predictor: Predictor, sample_id: str) -> None:
