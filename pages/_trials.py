@@ -1,5 +1,6 @@
 """What encoders would be to a project, kept while the project stays as it is; and their pictures. No Streamlit in here."""
 
+import inspect
 import json
 from collections import OrderedDict
 from contextlib import suppress
@@ -91,12 +92,7 @@ def _short(recipe: str) -> str:
 def offered(project: Project) -> list[str]:
     """Return the encoders to choose from: the project's own first, then those that need nothing but their name."""
     own = own_text(project)
-    return [own] + [name for name in ENCODERS.names() if name != own and "model" not in recipe_keywords(name)]
-
-
-def recipe_keywords(name: str) -> dict[str, Any]:
-    """Return the keywords of an encoder with their defaults."""
-    return recipe_of(ENCODERS.get(name)())["keywords"]
+    return [own] + [name for name in ENCODERS.names() if name != own and "model" not in inspect.signature(ENCODERS.get(name)).parameters]
 
 
 def rows(task: TaskSpec, trials: dict[str, Trial], own: str) -> list[dict[str, Any]]:
