@@ -47,7 +47,7 @@ def page(desk: Desk, project: Project) -> None:
         st.caption("Compare encodes the labelled samples anew with each encoder, beside your work; the project stays as it is.")
         return
     st.dataframe(_trials.rows(project.task, {text: known.trial for text, known in found.items()}, own), hide_index=True,
-                 column_config={"encoder": st.column_config.TextColumn(width="large")})
+                 column_config={"encoder": st.column_config.TextColumn(width="medium")})
     first = next(iter(found.values())).trial
     st.caption(" ".join([OWN if first.own else OWN_MISSING,
                          *([f"Known truth: {first.checked} samples, painted places left out."] if first.checked else [])]))
