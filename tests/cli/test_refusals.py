@@ -120,6 +120,7 @@ def test_a_project_of_another_task_is_refused(made, capsys, tmp_path):
     ["predict", "P", "I"], ["predict", "P", "I", "--out", "OUT", "--format", "bmp"], ["learn", "P", "D", "--per-class", "0"],
     ["learn", "P", "D", "--samples", "-1"], ["learn", "P", "NOWHERE"], ["learn", "FILE", "D"], ["learn", "OUT", "D", "--encoder", "oracle"],
     ["compare", "D", "--methods", "oracle"], ["compare", "D", "--seeds", "a"], ["compare", "D", "--samples", "0"], ["bench", "nothing"],
+    ["compare", "D", "--shares", "0"], ["compare", "D", "--per-class", "1,x"], ["compare", "D", "--encoders", "oracle"],
     ["dance"], [], ["learn", "OUT", "D", "--novelty", "7"], ["learn", "OUT", "D", "--novelty", "-1"],
 ], ids=" ".join)
 def test_wrong_arguments_are_one_line_and_exit_status_two(made, capsys, tmp_path, arguments):

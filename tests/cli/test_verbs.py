@@ -156,6 +156,15 @@ def test_compare_scores_all_methods_on_equal_labels(capsys, tmp_path, kind):
         assert row["miou"] > 0.6 if kind == "segmentation" else row["rmse"] < 0.3
 
 
+def test_compare_takes_several_encoders_numbers_of_labels_and_shares_and_draws_them(capsys, tmp_path):
+    data, chart = make_dataset(tmp_path / "data", 1), tmp_path / "chart.html"
+    result = good(capsys, "compare", data, "--encoders", "tiny:gain=0.5,skimage", "--per-class", "2,all", "--shares", "0.5,1", "--methods",
+                  "knn", "--chart", chart)
+    assert [(r["encoder"], r["per_class"], r["share"]) for r in result["summary"]] == [
+        (e, c, s) for e in ("tiny:gain=0.5", "skimage") for c in (2, "all") for s in (0.5, 1.0)]
+    assert chart.stat().st_size > 1_000_000 and len(result["results"]) == 8
+
+
 def test_without_json_people_get_lines(capsys, tmp_path):
     data, project = make_dataset(tmp_path / "data", 1), tmp_path / "p"
     assert main(["learn", str(project), str(data), "--per-class", "5"]) == 0
