@@ -48,7 +48,7 @@ def test_it_compares_what_was_chosen_and_leaves_the_project_alone(page, picture)
     table = page.dataframe[0].value
     assert set(table["encoder"]) == {"filter_bank (in use)", "tiny"} and list(table["features"].sort_values()) == [8, 65]
     assert (table["mean IoU, examples by others"] > 0.9).all() and (table["mean IoU, known truth"] > 0.6).all()
-    assert len(page.get("imgs")) == 1 + 2 * 2
+    assert len(page.get("image")) == 1 + 2 * 2
     parts = next(box for box in page.selectbox if box.label == "Features")
     assert parts.options[0] == ALL and "filters at scale 2" in parts.options
     parts.select("filters at scale 2").run()
@@ -60,7 +60,7 @@ def test_pictures_of_another_version_are_not_shown(page, picture):
     press(page, "Compare")
     project.forget(ids=project.memory.ids[:3])
     page.run()
-    assert not page.exception and not page.get("imgs") and not page.dataframe
+    assert not page.exception and not page.get("image") and not page.dataframe
 
 
 def test_a_recipe_that_cannot_be_read_is_said_to_be_so_beside_the_others(page):
