@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from parmesan_engine.errors import EmptyMemoryError, ShapeError, UnknownNameError
+from parmesan_engine.metric.families import Fitted, joined, subsets
 from parmesan_engine.metric.frozen import Metric
 from parmesan_engine.metric.model import MAX_OUTPUTS, Model
 from parmesan_engine.metric.scaling import axes, bend, bends, standardise
@@ -67,11 +68,21 @@ def _fit(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], codes: n
     samples, alone = int(codes.max()) + 1, np.arange(len(codes))
     apart = (alone,) if samples == 1 else (codes, alone) if samples < FEW_SAMPLES else (codes,)
     caution = ONE_SAMPLE if samples == 1 else max(1.0, FEW_SAMPLES / samples) ** HELD_BACK
-    model = Model(groups, axes(rows, groups, MAX_OUTPUTS))
-    score = _ascend(model, rows.astype(np.float32), labels.astype(np.float32), apart, squared_error if regression else surprise,
-                    caution, progress)
-    return Metric(centre, model.projection() / scale[:, None], tau=min(WIDEN, 1 + samples / WIDEN_SAMPLES) * model.tau, k=VOTERS,
-                  score=unit * score, fitted=fitted, curve=curve)
+    loss_of_vote = squared_error if regression else surprise
+    rows, labels = rows.astype(np.float32), labels.astype(np.float32)
+    fits, parts = [], subsets(groups)
+    for number, some in enumerate(parts):
+        own, mine = tuple(groups[i] for i in some), np.ascontiguousarray(rows[:, some])
+        model = Model(own, axes(mine.astype(np.float64), own, MAX_OUTPUTS))
+        part = (lambda f, done=number: progress((done + f) / len(parts))) if progress else None
+        loss = _ascend(model, mine, labels, apart, loss_of_vote, caution, part)
+        projection = np.zeros((len(groups), model.basis.shape[1]))
+        projection[some] = model.projection()
+        fits.append(Fitted(projection, model.tau, loss))
+    best = joined(fits, rows)
+    score = -unit * best.loss**0.5 if regression else -best.loss
+    return Metric(centre, best.projection / scale[:, None], tau=min(WIDEN, 1 + samples / WIDEN_SAMPLES) * best.tau, k=VOTERS,
+                  score=score, fitted=fitted, curve=curve)
 
 
 def content_order(ties: np.ndarray) -> np.ndarray:
@@ -98,8 +109,8 @@ def _ascend(model: Model, rows: np.ndarray, targets: np.ndarray, apart: tuple[np
             progress: Callable[[float], None] | None) -> float:
     """Climb for a fixed number of Adam steps, anchors being consecutive blocks of the content order.
 
-    apart: codes of what is left out together with an anchor, taken in turns. Return the mean log-likelihood, or minus the
-    root mean squared error, over the anchors of the last steps that used the first of them.
+    apart: codes of what is left out together with an anchor, taken in turns. Return the mean loss over the anchors of the last
+    steps that used the first of them.
     """
     n = len(rows)
     first = {name: np.zeros_like(value) for name, value in model.values.items()}
@@ -119,8 +130,7 @@ def _ascend(model: Model, rows: np.ndarray, targets: np.ndarray, apart: tuple[np
         losses.append(loss)
         if progress is not None:
             progress((step + 1) / STEPS)
-    recent = float(np.mean(losses[:: len(apart)][-LAST:]))
-    return -(recent**0.5) if loss_of_vote is squared_error else -recent
+    return float(np.mean(losses[:: len(apart)][-LAST:]))
 
 
 def _check(keys: np.ndarray, labels: np.ndarray, groups: tuple[str, ...], ties: np.ndarray, sample_codes: np.ndarray,
