@@ -82,7 +82,10 @@ class Registry:
     def parse_several(self, text: str) -> list[dict[str, Any]]:
         """Return the recipes of a list with commas, as in `box:lid=false,sizes=[3,4],plain`. Raises as `parse` does."""
         starts = "|".join(re.escape(name) for name in self._classes)
-        return [self.parse(part) for part in re.split(rf",\s*(?=(?:{starts})\s*(?:[:,]|$))", text)]
+        parts = re.split(rf",\s*(?=(?:{starts})\s*(?:[:,]|$))", text)
+        for name in (name for part in parts if ":" not in part for name in part.split(",")):
+            self.get(name.strip())  # names the wrong one, not the list that it stands in
+        return [self.parse(part) for part in parts]
 
     def text(self, recipe: dict[str, Any]) -> str:
         """Return a recipe as text that `parse` reads, keywords at their defaults left out. Raises UnknownNameError.

@@ -88,3 +88,10 @@ def test_the_text_of_a_recipe_is_read_back():
         assert ENCODERS.text(recipe_of(ENCODERS.build(recipe))) == text
     with pytest.raises(UnknownNameError):
         ENCODERS.text({"name": "filter_bank", "keywords": {"oracle": 1}})
+
+
+def test_the_wrong_one_of_several_is_named():
+    things = Registry("thing")
+    things.register("box")(type("Box", (), {}))
+    with pytest.raises(UnknownNameError, match=r"got 'nosuch'"):
+        things.parse_several("box,nosuch")

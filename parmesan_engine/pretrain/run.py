@@ -44,6 +44,8 @@ def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = 
     saved_at = checkpoint.path_beside(out)
     if not resume and saved_at.exists():  # hours of work, perhaps
         raise FormatError("no unfinished run", f"{saved_at}", "give --resume to go on with it, or delete that file")
+    if not Path(out).parent.is_dir():
+        raise FormatError("a folder that exists for --out", f"{Path(out).parent}", "make it, or give another")
     net = network(dims, widths, depths, seed)
     plain = parameters(net)
     replaced = replacement.replace_blocks(net.stages, every, share_gradient=share_gradient) if every else 0
@@ -91,7 +93,7 @@ def objectives_of(images: Path | None, categories: bool, procedural: bool, shape
     elif images is not None:
         found.append(DenseContrast.of_pictures(Unlabelled(images, spatial_dims=dims, channels=channels, progress=reading), dims))
     if not found:
-        raise FormatError("a source to learn from", "neither images nor procedural scenes", "give --images DIR, --procedural, or both")
+        raise FormatError("a source to learn from", "none", "give --images DIR, --procedural, --perspective, or several")
     return found
 
 
