@@ -6,14 +6,13 @@ X-rays and streets one fit to all features gave 0.890, 0.862 and 0.346 mIoU, one
 labelled places does not know which metric is better for whole pictures [ours].
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from parmesan_engine.metric.model import MAX_OUTPUTS
 
-CROWD = 16  # features under one name, from which they are taken for the vector of a network
+LEARNED = ("stage", "layer")  # kinds of features that are vectors of a network, with or without a number: stage@4, layer12@14
 SHARE = 1 / 3  # of the fit to all features in the mean; the rest is the one without the network's
 
 
@@ -34,8 +33,7 @@ def subsets(groups: tuple[str, ...]) -> list[np.ndarray]:
     >>> [len(s) for s in subsets(("stage@4",) * 48 + ("intensity@1", "coordinates"))]
     [50, 2]
     """
-    sizes = Counter(groups)
-    narrow = np.array([index for index, group in enumerate(groups) if sizes[group] < CROWD], int)
+    narrow = np.array([i for i, group in enumerate(groups) if group.partition("@")[0].rstrip("0123456789") not in LEARNED], int)
     return [np.arange(len(groups)), *([narrow] if 0 < len(narrow) < len(groups) else [])]
 
 

@@ -103,7 +103,7 @@ class Metric:
             header = json.loads(data[len(MAGIC) + 4 : start])
             features, outputs, k, fitted = (int(header[name]) for name in ("features", "outputs", "k", "fitted"))
             tau, score = float(header["tau"]), float("nan" if header["score"] is None else header["score"])
-        except (struct.error, ValueError, KeyError, TypeError) as error:
+        except (struct.error, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise _unreadable(f"a damaged header ({error})") from error
         if data[: len(MAGIC)] not in (MAGIC, STRAIGHT):
             raise _unreadable(f"{data[: len(MAGIC)]!r} at the start")

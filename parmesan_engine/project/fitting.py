@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from parmesan_engine.errors import VersionError
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric, fit
 from parmesan_engine.metric.fitting import MAX_ENTRIES, content_order
 from parmesan_engine.types import TaskSpec
 
-# What the last fit of this process used, and what it gave: one only, so that little outlives forgetting
-_last: tuple[bytes, Metric] | None = None
+# What the last fit of this process used, the ties of these entries, and what it gave
+_last: tuple[bytes, np.ndarray, Metric] | None = None
 
 
 def fit_metric(memory: Reader, groups: tuple[str, ...], task: TaskSpec, *,
@@ -29,9 +30,20 @@ def fit_metric(memory: Reader, groups: tuple[str, ...], task: TaskSpec, *,
     keys, labels, ties = memory.keys(ids), memory.labels(ids), memory.ties(ids)
     used, last = _digest(keys, labels, ties, samples, (groups, task.kind)), _last
     if last is None or last[0] != used:
-        last = used, fit(keys, labels, groups=groups, ties=ties, sample_codes=samples, kind=task.kind, progress=progress)
+        last = used, ties, fit(keys, labels, groups=groups, ties=ties, sample_codes=samples, kind=task.kind, progress=progress)
         _last = last
-    return last[1]
+        try:
+            memory.check()
+        except VersionError:  # unlearned while it was fitted: not to be remembered
+            _last = None
+    return last[2]
+
+
+def let_go(memory: Reader) -> None:
+    """Drop the last fit unless all that it used is in the memory: of what is unlearned nothing stays."""
+    global _last
+    if _last and not np.isin(_last[1], memory.ties(memory.ids)).all():
+        _last = None
 
 
 def _digest(keys: np.ndarray, labels: np.ndarray, ties: np.ndarray, samples: np.ndarray, settings: tuple) -> bytes:

@@ -22,7 +22,7 @@ from parmesan_engine.memory.reading import Reader
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.features import FeatureCache
-from parmesan_engine.project.fitting import fit_metric
+from parmesan_engine.project.fitting import fit_metric, let_go
 from parmesan_engine.project.holding import Progress, hold, visit
 from parmesan_engine.resample import Box
 from parmesan_engine.types import MemoryDelta, Prediction, Sample
@@ -140,6 +140,7 @@ class Live:
         if delta.verb == "unlearn" or (self._fit and self._fit.fitted_on not in versions):
             self._fits = OrderedDict((v, f) for v, f in self._fits.items() if {v, f.fitted_on} <= versions)
             self._old = None
+            let_go(self.memory)
         if self._predictor is None:
             return
         known = self._fits.get(self.memory.version)

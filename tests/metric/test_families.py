@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from parmesan_engine.encoders import FilterBank
 from parmesan_engine.metric import fit
 from parmesan_engine.metric.families import SHARE, Fitted, joined, subsets
 
@@ -80,4 +81,6 @@ def test_progress_goes_once_from_nothing_to_all():
 def test_with_one_family_there_is_nothing_to_choose():
     assert len(subsets(("stage@4",) * 40)) == 1
     assert len(subsets(("a@1", "a@2", "coordinates"))) == 1
+    assert len(subsets(FilterBank().groups_of(32, 1))) == 1  # many channels are no network
+    assert [len(s) for s in subsets(("layer12@14",) * 3 + ("a@1",))] == [4, 1]
     assert [s.tolist() for s in subsets(("a@1",) + ("stage@4",) * 16)] == [list(range(17)), [0]]

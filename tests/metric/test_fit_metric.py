@@ -50,3 +50,27 @@ def test_forgotten_is_as_never_learned(monkeypatch):
     after = fitting.fit_metric(memory, GROUPS, TASK)
     monkeypatch.setattr(fitting, "_last", None)
     assert after.to_bytes() == fitting.fit_metric(memory_of(1, 0), GROUPS, TASK).to_bytes() != with_it.to_bytes()
+
+
+def test_unlearned_examples_leave_no_remembered_fit(monkeypatch, tmp_path):
+    monkeypatch.setattr(fitting, "_last", None)
+    memory = memory_of(0, 1)
+    fitting.fit_metric(memory, GROUPS, TASK)
+    fitting.let_go(memory)
+    assert fitting._last  # all that it used is there
+    memory.unlearn(memory.ids[:30], "test")
+    fitting.let_go(memory)
+    assert fitting._last is None
+
+
+def test_what_is_unlearned_during_a_fit_is_not_remembered(monkeypatch):
+    monkeypatch.setattr(fitting, "_last", None)
+    memory = memory_of(0, 1)
+    view = memory.checkout(memory.version)
+
+    def unlearn(fraction):
+        if fraction == 1:
+            memory.unlearn(memory.ids[:30], "test")
+
+    fitting.fit_metric(view, GROUPS, TASK, progress=unlearn)
+    assert fitting._last is None

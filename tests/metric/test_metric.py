@@ -1,5 +1,6 @@
 """The metric is a pure function of the set of entries, finds the features that count, and survives poor memories."""
 
+import struct
 import time
 
 import numpy as np
@@ -120,7 +121,9 @@ def test_bytes_come_back_equal_and_damage_is_refused():
     older = b"PMETRIC1" + plain_metric(4).to_bytes()[8 : -4 * 4]  # of before features were bent
     assert Metric.from_bytes(older).id == plain_metric(4).id
     damaged = [b"", data[:10], data[:-1], data + b"\0", b"X" + data[1:], data[:-4] + np.float32(np.nan).tobytes(),
-               data.replace(b'"k"', b'"q"'), data[:8] + b"\xff\xff\xff\xff" + data[12:]]
+               data.replace(b'"k"', b'"q"'), data[:8] + b"\xff\xff\xff\xff" + data[12:],
+               *(data[:8] + struct.pack("<I", len(header)) + header
+                 for header in (b"[" * 100_000, b'{"features": Infinity, "fitted": 1, "k": 1, "outputs": 1, "score": null, "tau": 1}'))]
     for bad in damaged:
         with pytest.raises(FormatError):
             Metric.from_bytes(bad)
