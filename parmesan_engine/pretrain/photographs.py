@@ -83,7 +83,7 @@ def _crop(rng: np.random.Generator, image: torch.Tensor, high: int, wide: int, l
     stretch = np.exp(rng.normal(0, 0.1))
     y, x = image.shape[1:]
     fit = min(y / high, x / wide) * side  # photograph pixels per crop pixel
-    h, w = max(2, min(y, int(high * fit * stretch))), max(2, min(x, int(wide * fit / stretch)))
+    h, w = min(y, max(2, int(high * fit * stretch))), min(x, max(2, int(wide * fit / stretch)))
     top, left = int(rng.integers(y - h + 1)), int(rng.integers(x - w + 1))
     part = image[None, :, top:top + h, left:left + w].float() / 255
     part = interpolate(part, (high, wide), mode="bilinear", align_corners=False, antialias=h > high)[0]

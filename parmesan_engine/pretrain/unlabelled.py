@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from parmesan_engine.encoders.normalise import Normaliser
-from parmesan_engine.errors import FormatError, LimitError
+from parmesan_engine.errors import FormatError, LimitError, ShapeError
 from parmesan_engine.io import SUPPORTED, read
 from parmesan_engine.io.files import SUFFIXES, suffix_of
 from parmesan_engine.pretrain.views import Views, two_crops
@@ -22,8 +22,8 @@ MIDDLE, SPREAD = 0.45, 0.2  # brings normalised values to about 0 to 1, where li
 class Unlabelled:
     """All files below a folder that hold samples of `spatial_dims` axes, in name order; `channels` of each, grey if it has others.
 
-    Values are half precision, median 0.45 and nearly all in 0 to 1. Raises FormatError without files, LimitError for more than MAX_BYTES,
-    and what reading raises.
+    Values are half precision, median 0.45 and nearly all in 0 to 1. Raises FormatError without files, ShapeError for one of
+    a single pixel along an axis, LimitError for more than MAX_BYTES, and what reading raises.
     """
 
     def __init__(self, folder: str | Path, *, spatial_dims: int, channels: int, progress: Callable[[float], None] | None = None) -> None:
@@ -52,6 +52,8 @@ class Unlabelled:
 def _picture(path: Path, spatial_dims: int, channels: int) -> torch.Tensor:
     """Return (channels, *S) half-precision values of a file, reduced to at most LARGEST pixels."""
     sample = read(path, spatial_dims=spatial_dims)
+    if min(sample.spatial_shape) < 2:
+        raise ShapeError("at least 2 pixels along each axis", f"{sample.spatial_shape} in {path}", "take that file out")
     values = torch.from_numpy(Normaliser.of(sample).apply(sample.array))
     if len(values) != channels:
         values = values.mean(0, keepdim=True).expand(channels, *values.shape[1:])

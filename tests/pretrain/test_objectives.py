@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from parmesan_engine.errors import FormatError, LimitError
+from parmesan_engine.errors import FormatError, LimitError, ShapeError
 from parmesan_engine.pretrain import unlabelled
 from parmesan_engine.pretrain.objectives import DenseContrast
 from parmesan_engine.pretrain.unlabelled import Unlabelled
@@ -47,6 +47,12 @@ def test_a_folder_becomes_views(dims, tmp_path):
     shape = tuple(n // 2 for n in SHAPES[dims])
     one, again, other = (held.views(seed, 4, shape) for seed in (1, 1, 2))
     assert one.first.shape == (4, 2, *shape) and torch.equal(one.second, again.second) and not torch.equal(one.first, other.first)
+
+
+def test_a_file_of_one_row_is_named_at_once(tmp_path):
+    write_image(folder_of(tmp_path / "f", 2) / "line", np.zeros((1, 30), np.uint8), 2)
+    with pytest.raises(ShapeError, match="line"):
+        Unlabelled(tmp_path / "f", spatial_dims=2, channels=1)
 
 
 def test_large_files_are_reduced_and_kept_to_scale(tmp_path, monkeypatch):

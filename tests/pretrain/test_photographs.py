@@ -42,6 +42,11 @@ def test_no_pictures(tmp_path):
         Photographs(tmp_path)
 
 
+def test_pictures_of_one_row_are_drawn_too(tmp_path):
+    Image.new("RGB", (300, 1), (9, 9, 9)).save(tmp_path / "line_1.png")
+    assert torch.isfinite(Photographs(tmp_path).collages(np.random.default_rng(0), 2, 32)[0]).all()
+
+
 def test_a_collage_says_what_it_shows(photographs, monkeypatch):
     for change in ("coloured", "degraded"):
         monkeypatch.setattr(f"parmesan_engine.pretrain.photographs.{change}", lambda rng, image: image)
