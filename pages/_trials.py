@@ -18,6 +18,7 @@ from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project
+from parmesan_engine.project.truth import truth_stamp
 from parmesan_engine.project.trying import Look, Trial, look, try_encoder
 from parmesan_engine.registry import pinned, recipe_of
 from parmesan_engine.types import TaskSpec
@@ -29,14 +30,15 @@ BAND = 160  # pixels of height of a signal's features
 
 @dataclass
 class Known:
-    """A trial and the samples that were looked at with it."""
+    """A trial, the truth (its stamp) that it was scored on, and the samples that were looked at with it."""
 
     trial: Trial
+    truth: tuple
     looks: OrderedDict[str, Look] = field(default_factory=OrderedDict)
 
 
 class Trials:
-    """Remembers trials by project and recipe. One of another version is forgotten: it may hold what was unlearned. Thread-safe."""
+    """Remembers trials by project and recipe, not those of another version, which may hold what was unlearned, or truth. Thread-safe."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
@@ -47,7 +49,7 @@ class Trials:
         key = (str(project.path), text)
         with self._lock:
             known = self._known.get(key)
-            if known is not None and known.trial.version != project.version:
+            if known is not None and (known.trial.version, known.truth) != (project.version, truth_stamp(project.path)):
                 known = self._known.pop(key) and None
             return known
 
@@ -55,7 +57,8 @@ class Trials:
         """Try an encoder, where that is not known yet, and look at a sample with it: the work of a job."""
         known = self.get(project, text)
         if known is None:
-            known = Known(try_encoder(project, text, job.part(0.0, 0.9)))
+            stamp = truth_stamp(project.path)  # before: what is added meanwhile is scored next time
+            known = Known(try_encoder(project, text, job.part(0.0, 0.9)), stamp)
         shown = look(known.trial, project.read_sample(sample_id), project.features.channels, job.part(0.9, 1.0))
         with self._lock:
             known.looks[sample_id] = shown
@@ -118,11 +121,14 @@ def features_picture(picture: np.ndarray, node: int | None, aspect: float) -> np
     return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.NEAREST))
 
 
-def answer_picture(project: Project, sample_id: str, index: int | None, answer: np.ndarray) -> np.ndarray:
-    """Return (h, w, 3): the answers at the nodes, in the colours of the classes or as values, on the sample. index: plane of a volume."""
+def answer_picture(project: Project, sample_id: str, index: int | None, answer: np.ndarray, stride: tuple[int, ...]) -> np.ndarray:
+    """Return (h, w, 3): the answers at the nodes, in the colours of the classes or as values, on the sample.
+
+    index: plane of a volume; stride: pixels that a node covers along each axis.
+    """
     sample, task = project.read_sample(sample_id), project.task
     for axis, n in enumerate(sample.spatial_shape):
-        answer = np.repeat(answer, -(-n // answer.shape[axis]), axis).take(range(n), axis)
+        answer = np.repeat(answer, stride[axis], axis).take(range(n), axis)
     if index is not None:
         answer = answer[index : index + 1]
     one = _errors.plane(sample, index, np.full(answer.shape, -1, np.int16), answer)

@@ -12,6 +12,7 @@ from pages._widgets import border, plain, show_error
 from parmesan_engine import render
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import ParmesanError
+from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project, SampleRecord
 from parmesan_engine.project.reencoding import project_with
 from parmesan_engine.project.trying import ALL, Look
@@ -38,7 +39,7 @@ def page(desk: Desk, project: Project) -> None:
     texts = [text for text in texts if _readable(text)]
     for text in texts:
         known = _trials.TRIALS.get(project, text)
-        if asked or (known is not None and record.id not in known.looks):  # another sample of what was compared before
+        if asked or (known is not None and record.id not in known.looks and not _stopped(desk, text)):  # another sample of what is known
             _start(desk, project, text, record)
     for text in texts:
         _jobs.watch(_key(desk, text))
@@ -52,7 +53,6 @@ def page(desk: Desk, project: Project) -> None:
     st.caption(" ".join([OWN if first.own else OWN_MISSING,
                          *([f"Known truth: {first.checked} samples, painted places left out."] if first.checked else [])]))
     _side_by_side(desk, project, record, {text: known.looks.get(record.id) for text, known in found.items()}, own)
-    _made(desk)
 
 
 def _readable(text: str) -> bool:
@@ -67,6 +67,12 @@ def _readable(text: str) -> bool:
 
 def _key(desk: Desk, text: str) -> str:
     return f"encoder {desk.project} {text}"
+
+
+def _stopped(desk: Desk, text: str) -> bool:
+    """Return whether the last work with an encoder was cancelled or failed: it is not begun again before somebody asks."""
+    job = _state.jobs().get(_key(desk, text))
+    return job is not None and job.state in ("cancelled", "failed")
 
 
 def _start(desk: Desk, project: Project, text: str, record: SampleRecord) -> None:
@@ -90,7 +96,7 @@ def _side_by_side(desk: Desk, project: Project, record: SampleRecord, looks: dic
         with column:
             st.markdown(f"**{plain(text)}**" + (" :green-badge[in use]" if text == own else ""))
             if shown is None:
-                st.caption("Looking at this sample …")
+                st.caption("Not looked at: press Compare." if _stopped(desk, text) else "Looking at this sample …")
                 continue
             _one(desk, project, record, index, text, shown)
             if text != own:
@@ -100,9 +106,9 @@ def _side_by_side(desk: Desk, project: Project, record: SampleRecord, looks: dic
 def _one(desk: Desk, project: Project, record: SampleRecord, index: int | None, text: str, shown: Look) -> None:
     part = st.selectbox("Features", list(shown.pictures), key=f"part-{desk.project}-{text}", label_visibility="collapsed")
     picture = shown.pictures.get(part, shown.pictures[ALL])
-    node = None if index is None else index * picture.shape[0] // record.spatial_shape[0]
+    node = None if index is None else index // shown.stride[0]
     st.image(_trials.features_picture(picture, node, _aspect(record)), width="stretch")
-    st.image(_trials.answer_picture(project, record.id, index, shown.answer), width="stretch")
+    st.image(_trials.answer_picture(project, record.id, index, shown.answer, shown.stride), width="stretch")
 
 
 def _aspect(record: SampleRecord) -> float:
@@ -116,26 +122,35 @@ def _switch(desk: Desk, project: Project, text: str) -> None:
         st.caption("A memory belongs to its encoder. So all labelled samples are encoded anew into a new project with the same samples, "
                    "classes and examples, who painted them included; its history begins there. This project stays as it is.")
         name = st.text_input("Name", f"{project.name}-{text.partition(':')[0]}", max_chars=60, key=f"use-name-{desk.project}-{text}")
-        if st.button("Make the project", type="primary", key=f"use-make-{desk.project}-{text}"):
+        busy = (job := _state.jobs().get(_making())) is not None and job.active  # a second one would not be begun
+        if st.button("Make the project", type="primary", key=f"use-make-{desk.project}-{text}", disabled=busy):
             folder, author = _state.shelf().folder / folder_name(name), desk.author
-            _jobs.start(_jobs.own("new encoder"), lambda job: project_with(project, text, folder, name=folder.name, author=author,
+            _jobs.start(_making(), lambda job: project_with(project, text, folder, name=folder.name, author=author,
                                                                            progress=job.report).name, text=f"Making {folder.name}")
+
+
+def _making() -> str:
+    return _jobs.own("new encoder")
 
 
 def _made(desk: Desk) -> None:
     """Show how far the new project is, and lead to it once it is there."""
-    job = _jobs.watch(_jobs.own("new encoder"))
+    job = _jobs.watch(_making())
     if job is not None and job.state == "done":
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(f"{plain(job.result)} is ready.", icon=":material/check:")
-            if st.button("Open it", icon=":material/folder_open:"):
-                _state.jobs().drop(job.key)
-                desk.project, desk.seq, desk.error = job.result, None, None
-                desk.jumps += 1
-                st.rerun()
+            st.button("Open it", icon=":material/folder_open:", on_click=_open, args=(desk, job))
+
+
+def _open(desk: Desk, job: Job) -> None:
+    """Go to the project that was made: before the page is drawn, so that going on at once to another page does not lose it."""
+    _state.jobs().drop(job.key)
+    desk.project, desk.seq, desk.error = job.result, None, None
+    desk.jumps += 1
 
 
 with border():
     here = _state.desk()
     chosen = sidebar(here)
     page(here, chosen)
+    _made(here)  # whatever the page shows of the old project

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -127,6 +128,17 @@ def test_the_chart_shows_every_line_and_needs_no_network(tmp_path):
     text = (tmp_path / "chart.html").read_text(encoding="utf-8")
     assert all(name in text for name in ("knn, tiny", "random_forest, tiny", "entries in the memory", "labelled pixels per class"))
     assert "<script src=" not in text
+
+
+def test_the_chart_names_a_line_where_it_is_first_drawn_and_keeps_levels_beside_an_empty_panel(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(go.Figure, "write_html", lambda self, *args, **more: figures.append(self))
+    same = {"data": "d", "per_class": "all", "miou_std": 0.0}
+    rows = [{**same, "method": "knn", "encoder": "tiny", "share": share, "entries": 900 * share, "miou": share} for share in (0.1, 1.0)]
+    write_chart([*rows, {**same, "method": "unet", "encoder": "pixels", "share": 1.0, "entries": 900, "miou": 0.8}], tmp_path / "x.html")
+    (line,), levels = figures[0].data, [shape.y0 for shape in figures[0].layout.shapes]
+    assert line.showlegend and line.xaxis == "x2" and list(line.x) == [90, 900]
+    assert sorted(levels) == [0.8, 0.8, 1.0]  # both against labelled pixels, the U-Net against entries
 
 
 def test_compare_refuses_what_cannot_be_compared(tmp_path):

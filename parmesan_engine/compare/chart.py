@@ -29,8 +29,7 @@ def write_chart(summary: list[Row], path: Path) -> None:
         for column, axis in enumerate(PANELS, 1):
             for name, style in styles.items():
                 points = _points([one for one in mine if _name(one) == name], axis)
-                if points:
-                    _draw(figure, (row, column), points, axis, name, style, name not in drawn)
+                if points and _draw(figure, (row, column), points, axis, name, style, name not in drawn):
                     drawn.add(name)
             figure.update_xaxes(type="log", title_text=PANELS[axis], row=row, col=column)
     figure.update_layout(template="plotly_white", height=140 + 340 * len(datasets), title="Equal labels, held-back samples",
@@ -46,7 +45,8 @@ def _points(rows: list[Row], axis: str) -> list[Row]:
     return [row for row in rows if _labels(row) == most]
 
 
-def _draw(figure: go.Figure, place: tuple[int, int], points: list[Row], axis: str, name: str, style: Row, legend: bool) -> None:
+def _draw(figure: go.Figure, place: tuple[int, int], points: list[Row], axis: str, name: str, style: Row, legend: bool) -> bool:
+    """Draw one line, and levels; return whether there was a line, which the legend can name."""
     measure = _measure(points[0])
     placed = [p for p in points if (p["per_class"] != "all" if axis == "per_class" else p["encoder"] != "pixels")]
     on_axis, level = sorted(placed, key=lambda p: p[axis]), [p for p in points if p not in placed]
@@ -56,8 +56,9 @@ def _draw(figure: go.Figure, place: tuple[int, int], points: list[Row], axis: st
             mode="lines+markers", line={**style, "width": 2}, error_y={"array": [p[f"{measure}_std"] for p in on_axis], "thickness": 1},
             hovertemplate=f"{name}<br>%{{x:,}}: %{{y:.3f}}<extra></extra>"), row=place[0], col=place[1])
     for point in level:
-        figure.add_hline(y=point[measure], line={**style, "width": 1.5}, row=place[0], col=place[1],
+        figure.add_hline(y=point[measure], line={**style, "width": 1.5}, row=place[0], col=place[1], exclude_empty_subplots=False,
                          annotation_text=f"{name}, {point['per_class']}", annotation_font_size=10)
+    return bool(on_axis)
 
 
 def _styles(summary: list[Row]) -> dict[str, Row]:

@@ -57,10 +57,11 @@ class Trial:
 @dataclass(frozen=True)
 class Look:
     """One sample seen by an encoder, one value per node. pictures: {name: (*grid, 3) uint8} of its features; answer: (*grid) class ids, -1
-    where unknown, or values; seconds: for encoding and predicting it."""
+    where unknown, or values; stride: pixels that a node covers along each axis; seconds: for encoding and predicting it."""
 
     pictures: dict[str, np.ndarray]
     answer: np.ndarray
+    stride: tuple[int, ...]
     seconds: float
 
 
@@ -100,7 +101,7 @@ def look(trial: Trial, sample: Sample, channels: int, progress: Progress = None)
         prediction = trial.predictor.overview(name)
         seconds = time.perf_counter() - start
     pictures = {title: principal_colors(keys[:, columns]).reshape(*fine.grid, 3) for title, columns in parts_of(groups).items()}
-    return Look(pictures, prediction.values if prediction.labels is None else prediction.labels, seconds)
+    return Look(pictures, prediction.values if prediction.labels is None else prediction.labels, fine.stride, seconds)
 
 
 def parts_of(groups: tuple[str, ...]) -> dict[str, np.ndarray]:

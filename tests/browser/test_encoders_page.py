@@ -25,6 +25,7 @@ def test_encoders_side_by_side_then_a_project_with_another_one(surface):
     page.get_by_role("button", name="Make the project").click()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Open it").click(timeout=LONG)
+    expect(page.get_by_text("is ready")).to_have_count(0, timeout=LONG)
     page.get_by_role("link", name="Annotate").click()
     facts = surface.wait(lambda facts: facts.get("project") not in (None, project) and facts.get("prediction"))
     assert facts["project"].endswith("-skimage")
