@@ -14,7 +14,7 @@ import torch
 from parmesan_engine.encoders.features import GridFeatures, SignalFeatures
 from parmesan_engine.encoders.octaves import Octaves
 from parmesan_engine.encoders.scale import bounds
-from parmesan_engine.encoders.separable import radius
+from parmesan_engine.encoders.separable import checked_scales, radius
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of, tiles
 from parmesan_engine.encoders.workers import pool
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
@@ -48,7 +48,7 @@ class FilterBank:
         self.tile = tile
 
     def _ladder(self, spatial_dims: int) -> tuple[float, ...]:
-        return tuple(self.signal_scales if spatial_dims == 1 else self.scales)
+        return checked_scales(self.signal_scales, "signal_scales") if spatial_dims == 1 else checked_scales(self.scales, "scales")
 
     def groups_of(self, sample_channels: int, spatial_dims: int) -> tuple[str, ...]:
         """Return the kind and scale of each feature, as "hessian@2.0"; the last are "coordinates"."""
@@ -74,7 +74,8 @@ class FilterBank:
                progress: Callable[[float], None] | None = None) -> FeaturePyramid:
         """Return three levels of features, the finest at `stride` pixels (chosen by size when None).
 
-        progress is called with the fraction done and may raise to cancel. Raises ShapeError for a bad stride.
+        progress is called with the fraction done and may raise to cancel. Raises ShapeError for a bad stride,
+        FormatError for scales out of bounds.
         """
         progress = progress or _never_cancelled
         strides = strides_of(stride, sample.spatial_shape)

@@ -5,15 +5,20 @@ asked for, at any positions, from samples at any step. So a large scale is read 
 nodes, and a stride of 2 halves the work of each pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 import torch
 
+from parmesan_engine.errors import FormatError
+
 TRUNCATE = 4.0  # kernels end at 4 sigma, as in scipy.ndimage
 SMALLEST_SIGMA = 0.2  # below, only the centre has weight: identity and central differences, without underflow
 BLOCK = 32  # output rows of one product; more wastes work outside the band, fewer starves the processor
+MIN_SIGMA, MAX_SIGMA, MAX_SCALES = 0.1, 256, 32  # that people may ask for
 LONG_BLOCK = 128  # the same for signals, where each product has few columns and the calls cost more than the work
 
 
@@ -30,6 +35,13 @@ class Axis:
     step: int = 1
     low: int | None = None
     high: int | None = None
+
+
+def checked_scales(scales: Sequence[float], keyword: str) -> tuple[float, ...]:
+    """Return the scales that a person gave, once they are known to be bounded: a kernel takes memory by its scale. Raises FormatError."""
+    if not 0 < len(scales) <= MAX_SCALES or not all(isinstance(s, Real) and MIN_SIGMA <= s <= MAX_SIGMA for s in scales):
+        raise FormatError(f"1 to {MAX_SCALES} scales from {MIN_SIGMA} to {MAX_SIGMA} for {keyword}", f"{scales}"[:60], "correct them")
+    return tuple(scales)
 
 
 def radius(sigma: float, step: int = 1) -> int:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from parmesan_engine.encoders.normalise import Normaliser
+from parmesan_engine.encoders.separable import checked_scales
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of
-from parmesan_engine.errors import LimitError
+from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
 
 MAX_BYTES = 1 << 33  # of the features of all pixels, which scikit-image makes before nodes are read from them
@@ -84,7 +85,10 @@ class SkimageFeatures:
         return FeaturePyramid(levels, sample.spatial_shape, groups)
 
     def _sigmas(self) -> np.ndarray:
-        """Return the scales as scikit-image chooses them: doubled from the smallest."""
+        """Return the scales as scikit-image chooses them: doubled from the smallest. Raises FormatError for those out of bounds."""
+        checked_scales((self.sigma_min, self.sigma_max), "sigma_min and sigma_max")
+        if self.sigma_min > self.sigma_max:
+            raise FormatError("sigma_min of at most sigma_max", f"{self.sigma_min} and {self.sigma_max}", "correct them")
         count = int(np.log2(self.sigma_max) - np.log2(self.sigma_min) + 1)
         return np.logspace(np.log2(self.sigma_min), np.log2(self.sigma_max), num=count, base=2)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from parmesan_engine.device import device_of
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError
 from parmesan_engine.memory import Memory
@@ -36,9 +37,11 @@ class Reencoded:
 
 
 def build(project, text: str):
-    """Return the encoder that a recipe as text means, on the project's device. Raises UnknownNameError, FormatError."""
+    """Return the encoder that a recipe as text means, on the project's device. Raises UnknownNameError, FormatError, LimitError."""
     recipe = ENCODERS.parse(text)
-    return pinned(ENCODERS.build({**recipe, "keywords": {"device": project.device, **recipe["keywords"]}}))
+    keywords = {"device": project.device, **recipe["keywords"]}
+    device_of(keywords["device"])  # raises before a sample is read
+    return pinned(ENCODERS.build({**recipe, "keywords": keywords}))
 
 
 def reencoded(view: Reader, encoder, sample_of: Callable[[str], Sample], progress: Progress = None) -> Reencoded:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import ShapeError, UnknownNameError
+from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.types import Sample
 from tests.encoders.tiny_models import shared_model
@@ -119,6 +119,14 @@ def test_recipe_survives_json(encoder):
     again = ENCODERS.build(recipe)
     assert json.loads(json.dumps(recipe_of(again))) == recipe
     assert torch.equal(again.encode(image).levels[0].keys, encoder.encode(image).levels[0].keys)
+
+
+@pytest.mark.parametrize("text", [
+    "filter_bank:scales=[]", "filter_bank:scales=[-1]", 'filter_bank:scales=["a"]', "filter_bank:scales=[1e9]", "filter_bank:scales=[NaN]",
+    "skimage:sigma_min=0", "skimage:sigma_min=8,sigma_max=2"])
+def test_scales_that_people_type_are_checked_before_anything_is_allocated(text):
+    with pytest.raises(FormatError, match="correct them"):
+        ENCODERS.build(ENCODERS.parse(text)).groups_of(1, 2)
 
 
 def test_unknown_names():

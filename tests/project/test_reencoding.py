@@ -75,6 +75,8 @@ def test_cancelled_or_impossible_nothing_stays(taught, tmp_path):
         project_with(project, TEXT, tmp_path / "new", progress=stop)
     with pytest.raises(UnknownNameError):
         project_with(project, "oracle", tmp_path / "new")
+    with pytest.raises(UnknownNameError, match="cpu or cuda"):
+        project_with(project, "filter_bank:device=tpu", tmp_path / "new")
     with pytest.raises(FormatError, match="which is there already"):
         project_with(project, TEXT, project.path)
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
