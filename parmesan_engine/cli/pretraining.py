@@ -51,7 +51,8 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     if options.share_gradient and not options.replacement:
         raise FormatError("--share-gradient with --replacement", "no --replacement", "give both or none")
     for data in options.score:
-        open_dataset(data)  # raises now, not after the training
+        if (axes := open_dataset(data).spatial_dims) != options.dims:  # now, not after the training
+            raise FormatError(f"datasets of {options.dims} axes to score on", f"{axes} in {data}", "correct --score or --dims")
     with _interrupts() as interrupted:
         try:
             result = run_pretrain(

@@ -52,8 +52,9 @@ def load(weights: str) -> tuple[PyramidNet, dict[str, Any]]:
             about = file.metadata() or {}
             shape, recipe = _shape(json.loads(about["shape"])), json.loads(about["recipe"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
-        net = PyramidNet(**shape)
-        net.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+        with torch.device("meta"):  # no memory and no random numbers before the tensors are known to fit
+            net = PyramidNet(**shape)
+        net.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, assign=True)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise FormatError("weights saved by the pretrain command", f"{path}: {str(error).splitlines()[0]}", "make them again") from error
     return net.eval().requires_grad_(False), recipe

@@ -52,7 +52,9 @@ def load(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Op
                 raise FormatError(f"the options of the interrupted run ({was})", now, "give the same options, or start without --resume")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
         _fill(modules, optimizer, tensors)
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except FormatError:
+        raise
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise FormatError("a checkpoint of this program", f"{path.name}: {str(error).splitlines()[0]}", "start without --resume") from error
     return about
 

@@ -66,6 +66,8 @@ def pretrain(out: str | Path, *, images: Path | None = None, categories: bool = 
 
 def network(dims: int, widths: Sequence[int] | None, depths: Sequence[int] | None, seed: int) -> PyramidNet:
     """Return a network for samples of `dims` axes with random weights that the seed decides. Raises LimitError."""
+    if seed < 0:
+        raise LimitError("a seed from 0 on", f"{seed}", "correct --seed")
     chosen = {"spatial_dims": dims, **NETWORKS[dims], **({"widths": widths} if widths else {}), **({"depths": depths} if depths else {})}
     if ("widths" in chosen) != ("depths" in chosen) or len(chosen.get("widths", ())) != len(chosen.get("depths", ())):
         raise LimitError("as many widths as depths", f"widths {widths}, depths {depths}", "give both, one number for each stage")

@@ -64,7 +64,7 @@ class Training:
     """One run of so many steps, or of so many minutes. average: the network to keep. growth: as in GROWTH, which it is unless given.
 
     With `steps`, a run that was stopped and resumed ends in the same bits on a CPU; with `minutes` the clock decides how far it gets.
-    Raises LimitError without a length.
+    Raises LimitError without a length, and where pictures are no multiples of the network's coarsest stride.
     """
 
     def __init__(self, net: nn.Module, objectives: Sequence[Objective], *, steps: int | None = None, minutes: float | None = None,
@@ -73,6 +73,9 @@ class Training:
             raise LimitError("either steps or minutes", f"steps {steps}, minutes {minutes}", "choose one of them")
         self.objectives, self.steps, self.minutes, self.seed, self.device = objectives, steps, minutes, seed, device
         self.growth = growth or GROWTH[net.shape["spatial_dims"]]
+        if odd := sorted({size for _, size, _ in self.growth if size % net.strides[-1]}):
+            raise LimitError(f"a coarsest stride that divides pictures of {odd} pixels", f"{net.strides[-1]}: {len(net.strides)} stages",
+                             "give fewer widths and depths")
         self.net = net.to(device).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -98,7 +101,7 @@ class Training:
 
         recipe: kept in the checkpoint, which only goes on with an equal one.
         """
-        self._began, saved = time.monotonic() - self.moment.seconds, time.monotonic()
+        saved = time.monotonic()
         with closing(self._batches()) as batches:
             while (fraction := self.moment.fraction) < 1:
                 self.advance(next(batches), fraction)

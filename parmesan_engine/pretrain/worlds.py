@@ -36,7 +36,7 @@ def worlds(rng: np.random.Generator, count: int, size: int, pictures: list[torch
     across = (origin[:, None] + distance[..., None] * rays)[..., 0]
     kind = torch.where((kind == 1) & ((across - strip[:, :1]).abs() > strip[:, 1:]), 2, kind)
     shape = torch.where(kind == 2, kinds_of.shape[1], shape)  # a strip has a colour of its own
-    shade = _light(normal, shape, distance, generator)
+    shade = _light(normal, generator)
     colour = _texture(shape, kinds_of.shape[1] + 1, surface, distance, generator, _tiles(rng, generator, pictures))
     haze = torch.exp(-distance.clamp(max=FAR) / (30 * torch.rand(count, 1, generator=generator) + 40))[..., None]
     air = torch.rand(count, 1, 3, generator=generator) * 0.4 + 0.6
@@ -141,7 +141,7 @@ def _room(rng: np.random.Generator) -> tuple:
                   kinds + [6] * POSTS + [7] * FIGURES + [8] * CROWNS + [9] * BALLS, camera)
 
 
-def _light(normal: torch.Tensor, shape: torch.Tensor, distance: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _light(normal: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Return (B, P, 1) how bright each place is: light from one side, light from everywhere."""
     toward = torch.randn(len(normal), 1, 3, generator=generator)
     toward[..., 1] = toward[..., 1].abs() + 0.3

@@ -151,12 +151,20 @@ def test_weights_that_are_none(tmp_path):
 
 
 @pytest.mark.parametrize("change", [
-    {"widths": [10**9, 4]}, {"depths": [1]}, {"stem": 3}, {"outputs": "8"}, {"spatial_dims": 4}, {"more": 1}])
+    {"widths": [10**9, 4]}, {"widths": [4096] * 8, "depths": [64] * 8},
+    {"depths": [1]}, {"stem": 3}, {"outputs": "8"}, {"spatial_dims": 4}, {"more": 1}])
 def test_a_hostile_shape_allocates_nothing(tmp_path, change):
     shape = {"spatial_dims": 2, "channels": 3, "widths": [4, 4], "depths": [1, 1], "outputs": 3, "stem": 4} | change
     save_file({"x": torch.zeros(3)}, tmp_path / "c.safetensors", metadata={"shape": json.dumps(shape), "recipe": "{}"})
     with pytest.raises(FormatError, match="pretrain"):
         weights.load(str(tmp_path / "c.safetensors"))
+
+
+def test_loading_takes_no_random_numbers(file):
+    path = file()  # making it takes some
+    before = torch.get_rng_state()
+    weights.load(path)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_shipped_weights_are_small_and_say_where_they_come_from():

@@ -8,6 +8,7 @@ import signal
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from parmesan_engine.encoders import weights
 from parmesan_engine.errors import FormatError, LimitError
@@ -106,6 +107,12 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     with pytest.raises(FormatError, match="no unfinished run"):
         run.pretrain(out, **SMALL, steps=3)
     path = checkpoint.path_beside(out)
+    with safe_open(path, "pt") as file:
+        parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for about in ("{", "[]", '{"recipe": 3}'):
+        save_file(parts, path, metadata={"about": about})
+        with pytest.raises(FormatError, match="checkpoint of this program"):
+            run.pretrain(out, **SMALL, steps=3, resume=True)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(FormatError, match="checkpoint of this program"):
         run.pretrain(out, **SMALL, steps=3, resume=True)
@@ -114,6 +121,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 @pytest.mark.parametrize("options, error", [({"steps": 2}, FormatError), ({"procedural": True}, LimitError),
                                             ({"procedural": True, "categories": True, "steps": 2}, FormatError),
                                             ({"procedural": True, "steps": 2, "depths": (1, 1)}, LimitError),
+                                            ({"procedural": True, "steps": 2, "seed": -1}, LimitError),
+                                            ({"procedural": True, "steps": 2, "widths": (4,) * 5, "depths": (1,) * 5}, LimitError),
                                             ({"procedural": True, "steps": 2, "every": 2, "widths": (8, 8), "depths": (2, 2)}, LimitError)])
 def test_options_that_cannot_work_are_refused(tmp_path, options, error):
     with pytest.raises(error):
@@ -129,6 +138,12 @@ def test_the_command_learns_from_both_and_scores(capsys, tmp_path):
     with safe_open(tmp_path / "e.safetensors", "pt") as file:
         recipe = json.loads(file.metadata()["recipe"])
     assert recipe["images"] == "images" and recipe["share_gradient"] and recipe["objectives"] == ["scenes", "pictures"]
+
+
+def test_data_of_other_axes_is_no_score_and_costs_no_training(capsys, tmp_path):
+    data = make_dataset(tmp_path / "data", 1, train=3)
+    refused(capsys, "pretrain", "--procedural", "--steps", 1, "--score", data, "--out", tmp_path / "e.safetensors")
+    assert not (tmp_path / "e.safetensors").exists()
 
 
 def test_ctrl_c_leaves_what_resume_needs(capsys, tmp_path, monkeypatch):
