@@ -16,6 +16,7 @@ from parmesan_engine.encoders.normalise import Normaliser
 from parmesan_engine.encoders.pyramid_net import PyramidNet
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of, tiles
 from parmesan_engine.encoders.weights import digest, load
+from parmesan_engine.encoders.workers import pool
 from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
@@ -127,7 +128,9 @@ class ConvPyramid:
             at = [p[s] for p, s in zip(positions, tile, strict=True)]
             windows = [self._window(p, n) for p, n in zip(at, shape, strict=True)]
             values = normaliser.apply(sample.array[(slice(None), *(slice(a, min(b, n)) for (a, b), n in zip(windows, shape, strict=True)))])
-            levels = self.net(self._pixels(values, [b - a for a, b in windows]))
+            # on one thread: how sums are split over threads shows in the last bit, and features must not depend on the machine's
+            run = pool().map if self.device == "cpu" else map
+            [levels] = run(self.net, [self._pixels(values, [b - a for a, b in windows])])
             done = 0
             for level, step in zip(levels, self.net.strides, strict=True):
                 read = normalize(level[0].float().movedim(0, -1), dim=-1)

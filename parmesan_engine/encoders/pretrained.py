@@ -8,11 +8,13 @@ import inspect
 import json
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from parmesan_engine.encoders.model_folder import transformers
+from parmesan_engine.encoders.workers import pool
 from parmesan_engine.errors import FormatError, UnknownNameError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -111,11 +113,18 @@ def _model(folder: Path, dtype: torch.dtype):
     return model, config
 
 
+@torch.no_grad()  # of the thread that it runs on
+def _call(model: torch.nn.Module, asked: dict, pixels: torch.Tensor):
+    return model(pixel_values=pixels, output_hidden_states=True, **asked)
+
+
 def _all_maps(model: torch.nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
     """Return every (batch, channels, rows, columns) feature map, first to last. Raises FormatError."""
     known = inspect.signature(model.forward).parameters
     asked = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in known else {}
-    found = model(pixel_values=pixels, output_hidden_states=True, **asked)
+    # on one thread on a processor: how sums are split over threads shows in the last bit
+    run = pool().map if pixels.device.type == "cpu" else map
+    [found] = run(partial(_call, model, asked), [pixels])
     maps = getattr(found, "feature_maps", None)
     if maps is not None:
         return list(maps)

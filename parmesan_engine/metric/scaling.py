@@ -9,6 +9,7 @@ WIDTH = 1.5  # robust standard deviations from the centre at which a feature of 
 HEAVY = 1.5  # standard deviation over the robust one up to which a feature stays straight: 1 for a Gaussian
 NARROWEST = 0.1  # of the reach of all but the outliers: a feature that is nearly always the same must not become a switch
 CENTRING = 4  # Newton steps
+CROWDED = 2  # features per axis kept, from which groups are balanced
 SIGMAS = 1.349, 4.107  # from the 25 % to the 75 % quantile of a Gaussian, and from 2 % to 98 %, in standard deviations
 
 
@@ -55,16 +56,17 @@ def axes(rows: np.ndarray, groups: tuple[str, ...], outputs: int) -> np.ndarray:
     """Return the (D, outputs) axes along which (n, D) standard features vary most; all D, unmixed, where that is not more.
 
     Groups are balanced as in multiple factor analysis (Escofier and Pages, 1994): each by its largest variance along any axis. Else
-    two coordinates were lost among a thousand features of a network.
+    two coordinates were lost among a thousand features of a network. Where nearly all axes are kept nothing can be lost, and balancing
+    only hurts few entries: three volumes of 10 places a class fell from 0.40 to 0.36 mean IoU.
     """
     features = rows.shape[1]
     if features <= outputs:
         return np.eye(features)
-    covariance = rows.T @ rows / len(rows)
-    balance = np.empty(features)
-    for group in sorted(set(groups)):
-        own = np.array([g == group for g in groups])
-        balance[own] = max(float(np.linalg.eigvalsh(covariance[np.ix_(own, own)])[-1]), 1e-6) ** -0.5
-    balance /= np.sqrt(np.square(balance).mean())
+    covariance, balance = rows.T @ rows / len(rows), np.ones(features)
+    if features > CROWDED * outputs:
+        for group in sorted(set(groups)):
+            own = np.array([g == group for g in groups])
+            balance[own] = max(float(np.linalg.eigvalsh(covariance[np.ix_(own, own)])[-1]), 1e-6) ** -0.5
+        balance /= np.sqrt(np.square(balance).mean())
     directions = np.linalg.eigh(balance[:, None] * covariance * balance)[1][:, ::-1]
     return balance[:, None] * directions[:, :outputs]

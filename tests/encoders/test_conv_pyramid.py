@@ -175,3 +175,14 @@ def test_the_shipped_weights_are_small_and_say_where_they_come_from():
         net, recipe = weights.load(path.stem)
         assert sum(p.numel() for p in net.parameters()) <= 4_000_000
         assert recipe["data"]
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(file):
+    image, before, seen = sample((3, 64, 64)), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            seen.append(ConvPyramid().encode(image).levels[0].keys)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*seen)
