@@ -135,7 +135,7 @@ queries = centres[random.integers(0, 64, 20_000)]
 torch.get_num_threads = lambda: 1
 expected, _ = search.nearest(queries, 8, 4)
 size, results = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize(), 20_000 * 8 * (8 + 2 * 32)
-room, threads = (2**18, 1) if sys.argv[1] == "memory" else (2**27, 200)
+room, threads = (2**18, 1) if sys.argv[1] == "memory" else (2**28, 200)
 resource.setrlimit(resource.RLIMIT_AS, (size + results + room, size + results + room))
 torch.get_num_threads = lambda: threads
 try:
