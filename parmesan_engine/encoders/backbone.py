@@ -6,7 +6,6 @@ something was seen, which the filter bank's features know better.) Signals are r
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,24 +15,22 @@ import torch
 from torch.nn.functional import normalize
 
 from parmesan_engine.encoders import model_folder, pretrained
-from parmesan_engine.encoders.filter_bank import FilterBank, write_coordinates
+from parmesan_engine.encoders.beside import BesideFilters
 from parmesan_engine.encoders.guided import upsample
 from parmesan_engine.encoders.pictures import Pictures, input_size
 from parmesan_engine.encoders.positional import positional_basis, without_position
-from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of
 from parmesan_engine.errors import LimitError, ShapeError
 from parmesan_engine.registry import recipe_of
-from parmesan_engine.types import FeatureLevel, FeaturePyramid, Sample
+from parmesan_engine.types import Sample
 
 log = logging.getLogger(__name__)
-MAX_BYTES = 1 << 33  # of the features of one sample
 MAX_SIDE = 4096  # pixels of a model's input: 65,000 patches
 BATCH_PIXELS = 1 << 20  # shown to the model at a time
 BLACK = 32  # patches along the edge of the picture without content
 WHOLE = 1 << 30  # receptive field of what sees the whole sample
 
 
-class Backbone:
+class Backbone(BesideFilters):
     """A pretrained model's features of images and volumes at the nodes, length 1 per feature map, and filter features.
 
     model: a folder, or a name on the Hugging Face hub; revision: of the hub a commit, tag or branch, of a folder its fingerprint.
@@ -45,6 +42,9 @@ class Backbone:
     """
 
     spatial_dims = (2, 3)
+    filters_take = 0.25
+    max_bytes = 1 << 33
+    too_large = "choose fewer layers, a smaller model or a coarser stride, or cut the sample into parts"
 
     def __init__(self, *, model: str = "facebook/dinov2-small", revision: str = "", layers: Sequence[int] = (), side: int = 518,
                  guided: bool = True, debias: bool = True, filters: bool = True, coordinates: bool = True, precision: str = "float32",
@@ -82,72 +82,28 @@ class Backbone:
         black = torch.zeros(1, 3, BLACK * loaded.patch, BLACK * loaded.patch)
         return [positional_basis(features[0]) for features in loaded.maps(black)]
 
-    @cached_property
-    def _bank(self) -> FilterBank:
-        return FilterBank(coordinates=self.coordinates, device=self.device, tile=self.tile)
-
-    def _learned_groups(self) -> tuple[str, ...]:
-        loaded = self._loaded
-        return tuple(f"layer{layer}@{stride}" for layer, stride, n in zip(loaded.layers, loaded.strides, loaded.channels, strict=True)
-                     for _ in range(n))
-
-    def groups_of(self, sample_channels: int, spatial_dims: int) -> tuple[str, ...]:
-        """Return the kind of each feature, "layer12@14" of the model's layer 12 at 14 of its pixels, then the filter bank's own."""
+    def _learned_groups(self, spatial_dims: int) -> tuple[str, ...]:
+        """Return the kind of each feature, as "layer12@14" of the model's layer 12 at 14 of its pixels."""
         if spatial_dims not in self.spatial_dims:
             raise ShapeError("images or volumes, 2 or 3 spatial axes, for the encoder backbone", f"{spatial_dims}, a signal",
                              "use filter_bank or conv_pyramid for signals: no model of pictures knows them")
-        hand_made = (self._bank.groups_of(sample_channels, spatial_dims) if self.filters
-                     else ("coordinates",) * (spatial_dims * self.coordinates))
-        return (*self._learned_groups(), *hand_made)
-
-    def channels_of(self, sample_channels: int, spatial_dims: int) -> int:
-        """Return the number of features for samples of so many channels and axes."""
-        return len(self.groups_of(sample_channels, spatial_dims))
+        loaded = self._loaded
+        return tuple(f"layer{layer}@{stride}" for layer, stride, n in zip(loaded.layers, loaded.strides, loaded.channels, strict=True)
+                     for _ in range(n))
 
     @property
     def receptive_field(self) -> int:
         """Half width, in pixels, of what a feature can depend on: the whole sample, of any size."""
         return WHOLE
 
-    def strides_for(self, spatial_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the strides of the finest level that `encode` chooses for a sample of this shape."""
-        return strides_of(None, spatial_shape)
-
-    def encode(self, sample: Sample, *, stride: int | tuple[int, ...] | None = None,
-               progress: Callable[[float], None] | None = None) -> FeaturePyramid:
-        """Return three levels of features, the finest at `stride` pixels (chosen by size when None).
-
-        progress is called with the fraction done and may raise to cancel. Raises ShapeError for a signal or a bad stride,
-        UnknownNameError, FormatError, VersionError for a model that is not there or not as it was, LimitError.
-        """
-        progress = progress or (lambda fraction: None)
-        strides = strides_of(stride, sample.spatial_shape)
-        groups = self.groups_of(sample.channels, sample.spatial_dims)
-        learned = sum(self._loaded.channels)
-        positions = [node_positions(n, s) for n, s in zip(sample.spatial_shape, strides, strict=True)]
-        grid = tuple(len(p) for p in positions)
-        self._check_size(4 * math.prod(grid) * len(groups))
-        with torch.inference_mode(False), torch.no_grad():  # a caller's inference mode must not leak into what is kept
-            keys = torch.zeros(*grid, len(groups), device=self.device)
-            if self.filters:
-                bank = self._bank.encode(sample, stride=strides, progress=lambda f: progress(f / 4))
-                keys[..., learned:] = bank.levels[0].keys.view(*grid, -1)
-            elif self.coordinates:
-                write_coordinates(keys[..., learned:].movedim(-1, 0), positions, sample.spatial_shape)
-            self._write_learned(sample, positions, keys[..., :learned], lambda f: progress(0.25 + 0.75 * f))
-            levels = pooled_levels(FeatureLevel(keys.view(-1, len(groups)), grid, strides))
-        progress(1.0)
-        return FeaturePyramid(levels, sample.spatial_shape, groups)
-
     def _check_size(self, size: int) -> None:
-        if size > MAX_BYTES:
-            raise LimitError(f"a sample whose features take at most {MAX_BYTES >> 30} GiB", f"{size / 2**30:.1f} GiB",
-                             "choose fewer layers, a smaller model or a coarser stride, or cut the sample into parts")
+        super()._check_size(size)
         if not 1 <= self.side <= MAX_SIDE:
             raise LimitError(f"side from 1 to {MAX_SIDE} pixels", f"{self.side}", "correct side=")
 
-    def _write_learned(self, sample: Sample, positions: list[np.ndarray], out: torch.Tensor, progress: Callable[[float], None]) -> None:
-        """Write the model's features at the nodes into out (*grid, features), which holds zeros."""
+    def _write_learned(self, sample: Sample, positions: list[np.ndarray], strides: tuple[int, ...], out: torch.Tensor,
+                       progress: Callable[[float], None]) -> None:
+        """Write the model's features at the nodes into out (*grid, features)."""
         pictures, dims = Pictures(sample), sample.spatial_dims
         if pictures.separate:
             log.info("%s: the backbone is shown each of %d channels as a grey picture, and features are averaged", sample.name,
@@ -156,6 +112,7 @@ class Backbone:
             for features in self._planes(sample.array[None], pictures, positions, progress):
                 out[:] = features
         else:
+            out.zero_()
             shape = sample.spatial_shape
             thick = [axis for axis in range(3) if min(shape[:axis] + shape[axis + 1:]) > 1] or [0]
             for number, axis in enumerate(thick):

@@ -8,16 +8,15 @@ import inspect
 import json
 import threading
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import torch
 
+from parmesan_engine.encoders.beside import dtype_of
 from parmesan_engine.encoders.model_folder import transformers
-from parmesan_engine.encoders.workers import pool
+from parmesan_engine.encoders.workers import on_one_thread
 from parmesan_engine.errors import FormatError, UnknownNameError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet: for models that do not say theirs
 PROBE = 256  # edge in pixels of the picture that tells the strides of models without patches
 MADE_ANEW = ("hidden_states_norms.", "pooler.", "head.", "mask_token")  # what may be missing: starts as identity, or is not used here
@@ -57,18 +56,16 @@ def load(folder: Path, layers: tuple[int, ...], precision: str, device: str) -> 
 
     Raises FormatError for what is no vision backbone or lacks weights, UnknownNameError for layers or a precision that are not there.
     """
-    if precision not in PRECISIONS:
-        raise UnknownNameError(f"a precision ({', '.join(PRECISIONS)})", repr(precision), "correct it")
-    package = transformers()
+    dtype, package = dtype_of(precision), transformers()
     from safetensors import SafetensorError  # comes with it
 
     try:
-        model, config = _model(folder, PRECISIONS[precision])
+        model, config = _model(folder, dtype)
         model.eval().requires_grad_(False).to(device)
         patch = _patch_of(config)
         side = 16 * patch or PROBE
         with torch.no_grad():
-            probe = _all_maps(model, torch.zeros(1, 3, side, side, device=device, dtype=PRECISIONS[precision]))
+            probe = _all_maps(model, torch.zeros(1, 3, side, side, device=device, dtype=dtype))
     except (OSError, ValueError, KeyError, AttributeError, TypeError, ImportError, RuntimeError, SafetensorError) as error:  # odd models
         if isinstance(error, FormatError):
             raise
@@ -113,18 +110,11 @@ def _model(folder: Path, dtype: torch.dtype):
     return model, config
 
 
-@torch.no_grad()  # of the thread that it runs on
-def _call(model: torch.nn.Module, asked: dict, pixels: torch.Tensor):
-    return model(pixel_values=pixels, output_hidden_states=True, **asked)
-
-
 def _all_maps(model: torch.nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
     """Return every (batch, channels, rows, columns) feature map, first to last. Raises FormatError."""
     known = inspect.signature(model.forward).parameters
     asked = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in known else {}
-    # on one thread on a processor: how sums are split over threads shows in the last bit
-    run = pool().map if pixels.device.type == "cpu" else map
-    [found] = run(partial(_call, model, asked), [pixels])
+    found = on_one_thread(lambda shown: model(pixel_values=shown, output_hidden_states=True, **asked), pixels)
     maps = getattr(found, "feature_maps", None)
     if maps is not None:
         return list(maps)

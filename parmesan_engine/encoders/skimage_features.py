@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from parmesan_engine.encoders.filter_bank import write_coordinates
 from parmesan_engine.encoders.normalise import Normaliser
 from parmesan_engine.encoders.separable import checked_scales
 from parmesan_engine.encoders.tiling import node_positions, pooled_levels, strides_of
@@ -76,9 +77,7 @@ class SkimageFeatures:
             progress(channel / sample.channels)
             keys[..., channel * each : (channel + 1) * each] = self._features(values[channel])[np.ix_(*positions)]
         if self.coordinates:
-            for axis, (at, n) in enumerate(zip(positions, sample.spatial_shape, strict=True)):
-                place = (2.0 * at / max(n - 1, 1) - (n > 1)).astype(np.float32)
-                keys[..., axis - sample.spatial_dims] = place.reshape(-1, *(1,) * (sample.spatial_dims - axis - 1))
+            write_coordinates(torch.from_numpy(keys)[..., -sample.spatial_dims:].movedim(-1, 0), positions, sample.spatial_shape)
         finest = torch.from_numpy(keys.reshape(-1, len(groups))).to(self.device)
         levels = pooled_levels(FeatureLevel(finest, grid, strides))
         progress(1.0)

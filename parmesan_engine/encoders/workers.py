@@ -5,7 +5,9 @@ for the scheduler: 50 ms were measured to become 7 s. Independent scales need no
 """
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 
@@ -19,6 +21,15 @@ def pool() -> ThreadPoolExecutor:
         if not _pools:
             _pools.append(_single_threaded(torch.get_num_threads()))
         return _pools[0]
+
+
+def on_one_thread(network: Callable[[torch.Tensor], Any], pixels: torch.Tensor) -> Any:
+    """Return network(pixels) without gradients, of pixels in the processor's memory on one thread, of a card's as ever.
+
+    How sums are split over threads shows in the last bit, and features must not depend on how many a machine has.
+    """
+    run = torch.no_grad()(network)  # per thread: the caller's does not reach into the pool
+    return pool().submit(run, pixels).result() if pixels.device.type == "cpu" else run(pixels)
 
 
 def _single_threaded(width: int) -> ThreadPoolExecutor:

@@ -7,7 +7,7 @@ than colour. Needs no data and no licence [ours].
 
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import interpolate
 
 from parmesan_engine.pretrain.raycast import FAR, Solids, cast
 
@@ -15,7 +15,6 @@ KINDS = ("sky", "ground", "strip", "block", "ceiling", "box", "post", "figure", 
 BLOCKS, BOXES, POSTS, FIGURES, CROWNS, BALLS = 8, 6, 8, 4, 4, 3  # of each scene, at most
 AWAY = -1000.0  # where absent things are
 TILES, TILE = 64, 128  # textures of a batch, and their edge
-OVERSAMPLE = 1  # rays per pixel and axis
 
 
 def worlds(rng: np.random.Generator, count: int, size: int, pictures: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, ...]:
@@ -27,8 +26,7 @@ def worlds(rng: np.random.Generator, count: int, size: int, pictures: list[torch
     scenes = [_street(rng) if rng.random() < 0.65 else _room(rng) for _ in range(count)]
     solids = Solids.stack([s[0] for s in scenes])
     kinds_of, origin, turn, tilt, zoom, strip = (torch.stack([s[i] for s in scenes]) for i in range(1, 7))
-    fine = size * OVERSAMPLE
-    rays, basis = _rays(fine, turn, tilt, zoom)
+    rays, basis = _rays(size, turn, tilt, zoom)
     holes = torch.zeros(count, FIGURES + CROWNS + BALLS)
     holes[:, FIGURES:FIGURES + CROWNS] = torch.rand(count, CROWNS, generator=generator) * 6 + 2
     distance, shape, normal, surface = cast(solids, origin, rays, holes)
@@ -42,11 +40,10 @@ def worlds(rng: np.random.Generator, count: int, size: int, pictures: list[torch
     air = torch.rand(count, 1, 3, generator=generator) * 0.4 + 0.6
     sky = air * (1 - 0.3 * rays[..., 1:2].clamp(0, 1)) + 0.1 * _clouds(rays, generator)
     colour = torch.where((kind == 0)[..., None], sky, (colour * shade) * haze + air * (1 - haze))
-    image = avg_pool2d(colour.view(count, fine, fine, 3).movedim(-1, 1), OVERSAMPLE).clamp(0, 1)
-    at = slice(OVERSAMPLE // 2, None, OVERSAMPLE)
-    seen = torch.einsum("bpi,bij->bpj", normal, basis).view(count, fine, fine, 3)[:, at, at].movedim(-1, 1)
-    depth = torch.where(kind == 0, torch.nan, distance.clamp(min=0.1).log()).view(count, fine, fine)[:, at, at]
-    return image, kind.view(count, fine, fine)[:, at, at], seen, depth
+    image = colour.view(count, size, size, 3).movedim(-1, 1).clamp(0, 1)
+    seen = torch.einsum("bpi,bij->bpj", normal, basis).view(count, size, size, 3).movedim(-1, 1)
+    depth = torch.where(kind == 0, torch.nan, distance.clamp(min=0.1).log()).view(count, size, size)
+    return image, kind.view(count, size, size), seen, depth
 
 
 def _rays(size: int, turn: torch.Tensor, tilt: torch.Tensor, zoom: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -143,7 +143,7 @@ def test_signals_sizes_and_strides_are_refused(monkeypatch):
         small().encode(picture((1, 90)))
     with pytest.raises(LimitError, match="side from 1 to 4096"):
         small(side=5000).encode(picture())
-    monkeypatch.setattr(backbone, "MAX_BYTES", 1000)
+    monkeypatch.setattr(backbone.Backbone, "max_bytes", 1000)
     with pytest.raises(LimitError, match="fewer layers"):
         small().encode(picture())
 
