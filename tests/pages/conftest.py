@@ -10,6 +10,7 @@ from pages import _state
 from pages._shelf import HOME
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.types import Sample, TaskSpec
+from tests.pages.choosing import choose
 from tests.pages.component import ROOT
 
 _numbers = itertools.count()
@@ -49,6 +50,5 @@ def at():
 def page(at, picture):
     """The Annotate page with that project open."""
     at.run()
-    at.session_state["desk"].project = picture[0]
-    at.session_state["desk"].jumps += 1
+    choose(at, picture[0])
     return at.run()

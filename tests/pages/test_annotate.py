@@ -7,6 +7,7 @@ import pytest
 
 from parmesan_engine.project.class_view import set_class_view
 from parmesan_engine.types import Sample
+from tests.pages.choosing import choose
 from tests.pages.component import codes, component, log, packet, send
 
 STROKE = {"kind": "brush", "points": [[20.5, 25.5], [22.5, 28.5]], "radius": 1.5, "label": 1}
@@ -28,8 +29,7 @@ def shown(at):
 @pytest.mark.parametrize(("name", "dims"), [("demo-2d", 2), ("demo-3d", 3), ("demo-1d", 1)])
 def test_each_demo_is_ready(at, name, dims):
     at.run()
-    at.session_state["desk"].project = name
-    at.session_state["desk"].jumps += 1
+    choose(at, name)
     at.run()
     assert not at.exception and not shown(at)
     header, blobs = packet(at)
@@ -133,8 +133,7 @@ def test_a_past_version_is_read_only_and_can_be_restored(page, picture):
 
 def test_the_crosshair_follows_the_canvas_and_nonsense_is_ignored(at):
     at.run()
-    at.session_state["desk"].project = "demo-3d"
-    at.session_state["desk"].jumps += 1
+    choose(at, "demo-3d")
     at.run()
     header, _ = packet(at)
     sizes, start = header["volume"]["sizes"], header["volume"]["at"]

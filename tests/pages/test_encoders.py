@@ -15,6 +15,7 @@ from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.project.trying import ALL
 from parmesan_engine.types import Sample, TaskSpec
 from tests.helpers import TinyEncoder  # noqa: F401 -- registers an encoder that is quick
+from tests.pages.choosing import choose
 
 TASK = TaskSpec("segmentation", ("dark", "bright"), ((0, 114, 178), (230, 159, 0)))
 
@@ -23,8 +24,7 @@ TASK = TaskSpec("segmentation", ("dark", "bright"), ((0, 114, 178), (230, 159, 0
 def page(at, picture):
     """The page with the project of `picture` open and two encoders chosen."""
     at.run()
-    at.session_state["desk"].project = picture[0]
-    at.session_state["desk"].jumps += 1
+    choose(at, picture[0])
     at.switch_page("encoders.py").run()
     at.multiselect[0].set_value(["filter_bank", "tiny"]).run()
     return at
@@ -153,8 +153,7 @@ def test_without_examples_it_says_what_to_do(at):
     at.run()
     name = _state.shelf().create("bare", TASK)
     _state.shelf().project(name).add_sample(Sample(np.zeros((1, 9, 9), np.uint8), "black"))
-    at.session_state["desk"].project = name
-    at.session_state["desk"].jumps += 1
+    choose(at, name)
     at.switch_page("encoders.py").run()
     assert not at.exception and "label a few pixels" in at.info[0].value
 

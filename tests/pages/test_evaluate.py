@@ -11,6 +11,7 @@ from parmesan_engine.project.scoring import Report, SampleScore
 from parmesan_engine.project.truth import drop_truth, keep_truth
 from parmesan_engine.types import Sample, TaskSpec
 from tests.helpers import TASK, make_dataset
+from tests.pages.choosing import choose
 from tests.project.painter import line
 
 THEME = _charts.Theme(dark=False)
@@ -20,8 +21,7 @@ THEME = _charts.Theme(dark=False)
 def page(at, picture):
     """The Evaluate page with the project of `picture` open."""
     at.run()
-    at.session_state["desk"].project = picture[0]
-    at.session_state["desk"].jumps += 1
+    choose(at, picture[0])
     return at.switch_page("evaluate.py").run()
 
 
@@ -132,8 +132,7 @@ def test_a_dataset_folder_is_scored_and_its_errors_are_shown(at, tmp_path, kind)
     labels = ({"label": None, "value": 1500.0}, {"label": None, "value": 1000.0}) if values else ({"label": 1}, {"label": 0})
     project.annotate(sample.id, [line(20, 3, 12, **labels[0]), line(4, 3, 15, **labels[1])])
     at.run()
-    at.session_state["desk"].project = name
-    at.session_state["desk"].jumps += 1
+    choose(at, name)
     at.switch_page("evaluate.py").run()
     next(group for group in at.segmented_control if group.label == "Against").set_value("A dataset folder").run()
     at.text_input(key="eval-folder").input(str(make_dataset(tmp_path / "data", kind=kind, test=2))).run()

@@ -10,6 +10,7 @@ from pages import _exports, _state
 from pages._shelf import home as folder
 from parmesan_engine.gestures import Stroke
 from tests.helpers import TASK, VALUES, sample
+from tests.pages.choosing import choose
 
 
 @pytest.fixture
@@ -87,8 +88,7 @@ def test_the_newest_few_are_kept(tmp_path):
 def test_a_new_project_says_what_to_do_first(at, picture):
     name = _state.shelf().create("nothing-yet", picture[1].task)
     at.run()
-    at.session_state["desk"].project = name
-    at.session_state["desk"].jumps += 1
+    choose(at, name)
     at = at.run().switch_page("export.py").run()
     assert not at.exception and "nothing to export yet" in at.info[0].value
 
@@ -103,8 +103,7 @@ def test_only_what_the_project_can_give_is_offered(at, dims, task, kinds):
     kind, points = ("interval", ((3, 0), (9, 0))) if dims == 1 else ("point", ((5, 5),))
     project.annotate(record.id, [Stroke(kind, points, radius=2, **({"label": 1} if task.classes else {"value": 5.0}))])
     at.run()
-    at.session_state["desk"].project = name
-    at.session_state["desk"].jumps += 1
+    choose(at, name)
     at = at.run().switch_page("export.py").run()
     assert not at.exception and [one.label.split(":")[0] for one in at.checkbox] == kinds and at.checkbox[0].value
     at = finished(press(at, "Export 1 sample"))

@@ -10,6 +10,7 @@ from pages._reach import choose_strokes  # what ticking a row calls; AppTest can
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.project import asking
 from parmesan_engine.types import Sample
+from tests.pages.choosing import choose
 from tests.pages.component import component, log, send
 
 
@@ -26,8 +27,7 @@ def flawed(picture):
 @pytest.fixture
 def review(at, flawed):
     at.run()
-    at.session_state["desk"].project = flawed[0]
-    at.session_state["desk"].jumps += 1
+    choose(at, flawed[0])
     at.switch_page("review.py").run()
     return settled(at, f"audit {flawed[0]}")
 
