@@ -1,0 +1,70 @@
+"""What a result matrix says, as pure functions. R[i, j]: score on experience j after learning i, NaN where there was nothing to score.
+
+Average and forgetting after Chaudhry et al. (ECCV 2018, arXiv 1801.10112), transfer after Lopez-Paz and Ranzato (GEM, NeurIPS 2017,
+arXiv 1706.08840). Every function takes (steps, steps) floats and gives NaN where nothing is known.
+"""
+
+import numpy as np
+
+from parmesan_engine.evaluation import ious
+
+
+def average(matrix: np.ndarray) -> float:
+    """Return the mean score over all experiences after the last step.
+
+    >>> average(np.array([[0.75, np.nan], [0.25, 0.75]]))
+    0.5
+    """
+    return mean(matrix[-1])
+
+
+def forgetting(matrix: np.ndarray) -> float:
+    """Return the mean over experiences of the best score there ever was minus the last. At least 0.
+
+    The last experience is left out: nothing was learned after it. 0 for a single step.
+
+    >>> round(forgetting(np.array([[0.8, 0.1], [0.6, 0.7]])), 9)
+    0.2
+    """
+    if len(matrix) == 1:
+        return 0.0
+    best = np.where(np.isnan(matrix), -np.inf, matrix).max(0)
+    return mean((best - matrix[-1])[:-1])
+
+
+def backward_transfer(matrix: np.ndarray) -> float:
+    """Return the mean over all experiences but the last of the last score minus the score right after learning it. Below 0: forgotten."""
+    return mean((matrix[-1] - np.diagonal(matrix))[:-1])
+
+
+def forward_transfer(matrix: np.ndarray) -> float:
+    """Return the mean over all experiences but the first of the score just before learning it.
+
+    Of one that has learned nothing every answer is unknown and its score 0, so that there is nothing to subtract.
+    """
+    return mean(np.diagonal(matrix, 1))
+
+
+def mean(values: np.ndarray) -> float:
+    """Return the mean of the known values, NaN without one."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def mean_iou(counts: np.ndarray, taught: set[int]) -> tuple[float, np.ndarray]:
+    """Return the mean over the classes that the truth has, and (classes,) intersection over union, NaN where the truth has none.
+
+    counts: as `evaluation.confusion`. Pixels whose truth is a class that is not `taught` yet are left out.
+
+    >>> counts = np.array([[3, 1, 0], [0, 0, 0], ])
+    >>> mean_iou(counts, {0, 1})[0]
+    0.75
+    """
+    kept = np.where(np.isin(np.arange(len(counts)), list(taught))[:, None], counts, 0)
+    each = np.where(kept.sum(1) > 0, ious(kept), np.nan)
+    return mean(each), each
+
+
+def skill(rmse: float, deviation: float) -> float:
+    """Return 1 - RMSE / standard deviation of the truth, never below 0: 1 is perfect, 0 no better than always saying the mean."""
+    return float("nan") if np.isnan(rmse) else max(0.0, 1.0 - rmse / max(deviation, 1e-12))
