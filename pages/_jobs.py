@@ -30,16 +30,17 @@ def own(name: str) -> str:
     return f"{name} {_state.desk().token}"
 
 
-def watch(key: str) -> Job | None:
+def watch(key: str, *, so_far: Callable[[], Any] = lambda: None) -> Job | None:
     """Draw what the job of a key is doing, or why it ended early; return it, None when there is none.
 
-    While it is active only this part of the page runs again and again. The work must make no Streamlit calls.
+    While it is active only this part of the page runs again and again; the whole page does when what `so_far` returns changes, to show
+    results as they come. The work must make no Streamlit calls.
     """
     job = _state.jobs().get(key)
     if job is None:
         return None
     if job.active:
-        st.fragment(_bar, run_every=POLL_SECONDS)(job)
+        st.fragment(_bar, run_every=POLL_SECONDS)(job, so_far, so_far())
     elif job.state == "cancelled":
         st.caption(plain(f"Cancelled: {job.text}"))
     elif isinstance(job.error, ParmesanError):
@@ -50,8 +51,8 @@ def watch(key: str) -> Job | None:
     return job
 
 
-def _bar(job: Job) -> None:
-    if not job.active:
+def _bar(job: Job, so_far: Callable[[], Any], drawn: Any) -> None:
+    if not job.active or so_far() != drawn:
         st.rerun()  # the whole page: it shows the result, and no longer asks
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(job.fraction, text=plain(job.text if job.state == "running" else f"{job.text} (waiting for its turn)"))

@@ -1,75 +1,36 @@
-"""What encoders would be to a project, kept while the project stays as it is; and their pictures. No Streamlit in here."""
+"""What encoders would be to a project, and their pictures. No Streamlit in here."""
 
 import inspect
 import json
-from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pages import _errors
+from pages._kept import Kept
 from parmesan_engine import render
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project
-from parmesan_engine.project.truth import truth_stamp
 from parmesan_engine.project.trying import Look, Trial, look, try_encoder
 from parmesan_engine.registry import pinned, recipe_of
 from parmesan_engine.types import TaskSpec
 
-KEPT, LOOKS = 8, 4  # trials, each with its examples in RAM; looks of one trial
 WIDE = 480  # pixels of a picture of features: nodes are drawn as squares, not blurred
 BAND = 160  # pixels of height of a signal's features
+TRIALS = Kept(try_encoder, most=8)  # of all sessions
 
 
-@dataclass
-class Known:
-    """A trial, the truth (its stamp) that it was scored on, and the samples that were looked at with it."""
+def work(project: Project, text: str, sample_id: str, job: Job) -> None:
+    """Try an encoder, where that is not known yet, and look at a sample with it: the work of a job."""
+    def seen(trial: Trial, progress) -> Look:
+        return look(trial, project.read_sample(sample_id), project.features.channels, progress)
 
-    trial: Trial
-    truth: tuple
-    looks: OrderedDict[str, Look] = field(default_factory=OrderedDict)
-
-
-class Trials:
-    """Remembers trials by project and recipe, not those of another version, which may hold what was unlearned, or truth. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, project: Project, text: str) -> Known | None:
-        """Return what is known of an encoder for a project as it is now."""
-        key = (str(project.path), text)
-        with self._lock:
-            known = self._known.get(key)
-            if known is not None and (known.trial.version, known.truth) != (project.version, truth_stamp(project.path)):
-                known = self._known.pop(key) and None
-            return known
-
-    def work(self, project: Project, text: str, sample_id: str, job: Job) -> None:
-        """Try an encoder, where that is not known yet, and look at a sample with it: the work of a job."""
-        known = self.get(project, text)
-        if known is None:
-            stamp = truth_stamp(project.path)  # before: what is added meanwhile is scored next time
-            known = Known(try_encoder(project, text, job.part(0.0, 0.9)), stamp)
-        shown = look(known.trial, project.read_sample(sample_id), project.features.channels, job.part(0.9, 1.0))
-        with self._lock:
-            known.looks[sample_id] = shown
-            while len(known.looks) > LOOKS:
-                known.looks.popitem(last=False)
-            self._known[str(project.path), text] = known
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-
-
-TRIALS = Trials()  # of all sessions
+    TRIALS.work(project, text, sample_id, seen, job.part)
 
 
 def own_text(project: Project) -> str:

@@ -47,9 +47,9 @@ def page(desk: Desk, project: Project) -> None:
     if not found:
         st.caption("Compare encodes the labelled samples anew with each encoder, beside your work; the project stays as it is.")
         return
-    st.dataframe(_trials.rows(project.task, {text: known.trial for text, known in found.items()}, own), hide_index=True,
+    st.dataframe(_trials.rows(project.task, {text: known.thing for text, known in found.items()}, own), hide_index=True,
                  column_config={"encoder": st.column_config.TextColumn(width="medium")})
-    first = next(iter(found.values())).trial
+    first = next(iter(found.values())).thing
     st.caption(" ".join([OWN if first.own else OWN_MISSING,
                          *([f"Known truth: {first.checked} samples, painted places left out."] if first.checked else [])]))
     _side_by_side(desk, project, record, {text: known.looks.get(record.id) for text, known in found.items()}, own)
@@ -76,7 +76,7 @@ def _stopped(desk: Desk, text: str) -> bool:
 
 
 def _start(desk: Desk, project: Project, text: str, record: SampleRecord) -> None:
-    _jobs.start(_key(desk, text), lambda job: _trials.TRIALS.work(project, text, record.id, job), text=f"Encoding with {text}")
+    _jobs.start(_key(desk, text), lambda job: _trials.work(project, text, record.id, job), text=f"Encoding with {text}")
 
 
 def _side_by_side(desk: Desk, project: Project, record: SampleRecord, looks: dict[str, Look | None], own: str) -> None:

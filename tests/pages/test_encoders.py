@@ -166,10 +166,9 @@ def test_work_that_is_cancelled_is_not_remembered(picture):
             return report
 
     _, project, sample_id = picture
-    trials = _trials.Trials()
     with pytest.raises(StoppedError):
-        trials.work(project, "tiny", sample_id, Stopped())
-    assert trials.get(project, "tiny") is None
+        _trials.work(project, "tiny", sample_id, Stopped())
+    assert _trials.TRIALS.get(project, "tiny") is None
 
 
 @pytest.mark.parametrize(("shape", "node", "size"), [((2000,), None, (160, 667)), ((20, 30), None, (320, 480)),
