@@ -64,6 +64,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         return
     verbs: dict[str, Callable[[], Any]] = {
         "remove": lambda: _state.put("receipt", project.forget(**what, purge=False, by=desk.author)),
+        "confirm": lambda: _confirm(desk.project, *what),
         "unlearn": lambda: _unlearn(desk, project, what),
         "restore": lambda: project.restore(what, author=desk.author),
         "switch": lambda: _switch(desk, project, *what),
@@ -75,7 +76,7 @@ def _carry_out(desk: Desk, project: Project) -> None:
         "redo": lambda: st.toast(plain(step(desk, project, "redo", desk.author)), icon=":material/redo:")}
     try:
         desk.error = None
-        if verb not in ("remove", "unlearn"):
+        if verb not in ("remove", "confirm", "unlearn"):
             _state.drop("receipt")
         verbs[verb]()
     except ParmesanError as error:
@@ -164,8 +165,9 @@ def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _
     with st.container(horizontal=True):
         ids = _ledger.shown_ids(project, overview, group, row, purge=False)
         st.button("Remove", icon=":material/delete:", help=_HELP, on_click=_state.ask, args=("remove", desk.project, {"ids": ids}))
-        if st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too"):
-            _confirm(desk.project, {"ids": _ledger.shown_ids(project, overview, group, row, purge=True)}, row)
+        ids = _ledger.shown_ids(project, overview, group, row, purge=True)
+        st.button("Unlearn…", icon=":material/delete_forever:", help="Gone for good, from the history and the files too",
+                  on_click=_state.ask, args=("confirm", desk.project, ({"ids": ids}, row)))
     ids = _ledger.gallery_of(overview, group, row)
     gallery(desk, project, ids)
     if row.count > len(ids):
@@ -173,7 +175,7 @@ def _chosen(desk: Desk, project: Project, overview: Overview, group: str, row: _
 
 
 @st.dialog("Unlearn for good?", icon=":material/delete_forever:")
-def _confirm(where: str, what: dict, row: _ledger.Row) -> None:
+def _confirm(where: str, what: dict[str, Any], row: _ledger.Row) -> None:
     st.write(f"{row.count:,} examples will be erased from the memory, from every past version and from the files. "
              "Afterwards the memory is as if they had never been learned. This cannot be undone.")
     st.text(row.title)

@@ -7,12 +7,13 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from parmesan_engine.compare import HEADS, compare
+from parmesan_engine.compare import compare
 from parmesan_engine.compare.chart import write_chart
-from parmesan_engine.compare.labels import LabelledNodes, encode_labelled, read_labelled
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, UnknownNameError
 from parmesan_engine.io import open_dataset
+from parmesan_engine.methods import METHODS, learn_at_once
+from parmesan_engine.methods.labelled import LabelledNodes, encode_labelled, read_labelled
 from tests.helpers import SIDES, TASK, VALUES, TinyEncoder, batch, make_dataset, sample, truth
 
 ENCODER = TinyEncoder(gain=1 / 64)
@@ -35,8 +36,8 @@ def labelled(task, dims=2, classes=(0, 1, 2)):
 def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dims):
     answers = []
     for _ in range(2):
-        head = HEADS.build({"name": name})
-        head.fit(labelled(task, dims))
+        head = METHODS.build({"name": name})
+        learn_at_once(head, labelled(task, dims))
         answers.append(head.predict(ENCODER.encode(sample(dims, 7))))
         assert head.bytes > 0
     assert answers[0].shape == SIDES[dims] and np.array_equal(*answers, equal_nan=True)
@@ -49,8 +50,8 @@ def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dim
 
 @pytest.mark.parametrize("name", FED)
 def test_a_class_without_examples_is_never_answered_and_keeps_its_number(name):
-    head = HEADS.build({"name": name})
-    head.fit(labelled(TASK, classes=(0, 2)))  # the forest sees two classes of three
+    head = METHODS.build({"name": name})
+    learn_at_once(head, labelled(TASK, classes=(0, 2)))  # the forest sees two classes of three
     assert set(np.unique(head.predict(ENCODER.encode(sample(2, 7))))) == {0, 2}
 
 
@@ -58,12 +59,12 @@ def test_the_forest_depends_on_its_seed_and_the_others_have_none():
     answers, entries, random = [], labelled(VALUES), np.random.default_rng(0)
     noise = replace(entries, batches=[replace(b, labels=random.normal(size=b.labels.shape)) for b in entries.batches])
     for seed in (1, 2):
-        head = HEADS.build({"name": "random_forest", "keywords": {"seed": seed}})
-        head.fit(noise)
+        head = METHODS.build({"name": "random_forest", "keywords": {"seed": seed}})
+        learn_at_once(head, noise)
         answers.append(head.predict(ENCODER.encode(sample(2, 7))))
     assert not np.array_equal(*answers)
     with pytest.raises(UnknownNameError):
-        HEADS.build({"name": "knn", "keywords": {"seed": 1}})
+        METHODS.build({"name": "knn", "keywords": {"seed": 1}})
 
 
 def test_compare_runs_what_was_asked_for_and_stores_nothing(tmp_path):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from parmesan_engine.compare import HEADS, compare
-from parmesan_engine.compare.labels import LabelledSamples, read_labelled
-from parmesan_engine.compare.unet import UNet
-from parmesan_engine.compare.unet_head import UNetHead, _inputs
+from parmesan_engine.compare import compare
 from parmesan_engine.io import open_dataset
 from parmesan_engine.jobs import StoppedError
+from parmesan_engine.methods import METHODS, learn_at_once
+from parmesan_engine.methods.labelled import LabelledSamples, read_labelled
+from parmesan_engine.methods.unet import UNetMethod, _inputs
+from parmesan_engine.methods.unet_net import UNet
 from tests.helpers import SIDES, TASK, VALUES, make_dataset, sample, truth
 
 
@@ -31,10 +32,10 @@ def test_answers_have_the_shape_of_the_sample(shape):
 
 @pytest.mark.parametrize(("dims", "task", "keep"), [(1, TASK, 1.0), (2, TASK, 0.1), (2, VALUES, 1.0), (3, TASK, 1.0)])
 def test_it_learns_and_says_how(dims, task, keep, monkeypatch):
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.PATIENCE", 2)
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.STEPS", 20)
-    head = UNetHead()
-    head.fit(lesson(dims, task, keep=keep))
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.PATIENCE", 2)
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.STEPS", 20)
+    head = UNetMethod()
+    learn_at_once(head, lesson(dims, task, keep=keep))
     answer, expected = head.predict(sample(dims, 7)), truth(dims, 7)
     assert answer.shape == SIDES[dims] and head.bytes > 100_000 and "rounds" in head.note
     if task is TASK:
@@ -44,12 +45,12 @@ def test_it_learns_and_says_how(dims, task, keep, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_network_and_another_another(monkeypatch):
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.PATIENCE", 1)
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.STEPS", 2)
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.PATIENCE", 1)
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.STEPS", 2)
     before, nets = torch.random.get_rng_state(), []
     for seed in (0, 0, 1):
-        head = UNetHead(seed=seed)
-        head.fit(lesson(2, count=3))
+        head = UNetMethod(seed=seed)
+        learn_at_once(head, lesson(2, count=3))
         nets.append(torch.cat([p.detach().flatten() for p in head._net.parameters()]))
         assert "stopped rising" in head.note
     assert torch.equal(nets[0], nets[1]) and not torch.equal(nets[0], nets[2])
@@ -57,8 +58,8 @@ def test_the_same_seed_gives_the_same_network_and_another_another(monkeypatch):
 
 
 def test_it_stops_within_a_round_when_its_time_is_over():
-    head = UNetHead(minutes=0.0)
-    head.fit(lesson(1, count=2))
+    head = UNetMethod(minutes=0.0)
+    learn_at_once(head, lesson(1, count=2))
     assert "minutes were over" in head.note and " 1 rounds" in head.note
 
 
@@ -67,11 +68,11 @@ def test_progress_can_stop_it():
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        UNetHead().fit(lesson(2, count=2), stop)
+        learn_at_once(UNetMethod(), lesson(2, count=2), stop)
 
 
 def test_large_samples_are_averaged_onto_the_nodes_of_the_encoders():
-    head, given = UNetHead(), sample(2, shape=(300, 260))
+    head, given = UNetMethod(), sample(2, shape=(300, 260))
     values, level = _inputs(given)
     assert level.stride == (2, 2) and values.shape == (3, 150, 130)
     head._task, head._mean, head._scale = TASK, 0.0, 1.0
@@ -83,14 +84,14 @@ def test_large_samples_are_averaged_onto_the_nodes_of_the_encoders():
 
 def test_compare_gives_it_the_same_pixels_as_the_others_once(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.PATIENCE", 1)
-    monkeypatch.setattr("parmesan_engine.compare.unet_training.STEPS", 1)
-    fit = UNetHead.fit
-    monkeypatch.setattr(UNetHead, "fit", lambda self, given, progress=None: seen.append(given) or fit(self, given, progress))
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.PATIENCE", 1)
+    monkeypatch.setattr("parmesan_engine.methods.unet_training.STEPS", 1)
+    observe = UNetMethod.observe
+    monkeypatch.setattr(UNetMethod, "observe", lambda self, given: seen.append(given) or observe(self, given))
     folder = make_dataset(tmp_path / "data", train=3)
     result = compare(folder, samples=3, per_class=4, methods=("knn", "unet:minutes=1"), encoders=("tiny", "skimage"))
     assert [(r["method"], r["encoder"], r["entries"]) for r in result["results"]] == [
         ("knn", "tiny", 36), ("knn", "skimage", 36), ("unet:minutes=1", "pixels", 36)]
     again = read_labelled(open_dataset(folder), "train", 3, [4], 0, 1)[4]
     assert len(seen) == 1 and all(np.array_equal(a, b) for a, b in zip(seen[0].labels, again.labels, strict=True))
-    assert HEADS.get("unet").raw and result["results"][-1]["encode_seconds"] == 0
+    assert METHODS.get("unet").raw and result["results"][-1]["encode_seconds"] == 0

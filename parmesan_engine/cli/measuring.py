@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from parmesan_engine.cli.verbs import show_progress
-from parmesan_engine.compare import HEADS
 from parmesan_engine.compare import compare as run_compare
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
+from parmesan_engine.methods import METHODS
 
-METHODS = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
+USUAL = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
 BENCHES = ("search", "gpu", "edit", "encode", "pretraining", "memory", "app")
 ONLY = {"data": "search", "features": "search", "chart": "search", "encoders": "encode", "large": "edit", "volume": "app"}  # of one alone
 
@@ -38,8 +38,8 @@ def compare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--per-class", default="30", metavar="N,...|all",
                          help="labelled pixels per class and sample, several to compare, or all that are labelled (default: %(default)s)")
     command.add_argument("--shares", default="1", metavar="A,B,...", help="of the labelled entries that are learned, as 0.01,0.1,1")
-    command.add_argument("--methods", default=",".join(METHODS), metavar="A,B,...",
-                         help=f"of {', '.join(HEADS.names())}, with keywords as unet:minutes=10 (default: %(default)s)")
+    command.add_argument("--methods", default=",".join(USUAL), metavar="A,B,...",
+                         help=f"of {', '.join(METHODS.names())}, with keywords as unet:minutes=10 (default: %(default)s)")
     command.add_argument("--encoder", default="filter_bank", metavar="NAME[:KEYWORD=VALUE,...]", help="default: %(default)s")
     command.add_argument("--encoders", metavar="A,B,...", help=f"several side by side, of {', '.join(ENCODERS.names())}")
     command.add_argument("--seeds", default="0", metavar="A,B,...", help="one run each (default: %(default)s)")
@@ -54,7 +54,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     result = run_compare(
         options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
         per_class=_list(options.per_class, "per-class", some, "whole numbers from 1 on, or all"), eval_samples=options.eval_samples,
-        methods=HEADS.parse_several(options.methods), encoders=ENCODERS.parse_several(options.encoders or options.encoder),
+        methods=METHODS.parse_several(options.methods), encoders=ENCODERS.parse_several(options.encoders or options.encoder),
         seeds=_list(options.seeds, "seeds", int, "whole numbers"),
         shares=_list(options.shares, "shares", share, "shares above 0, at most 1"), progress=show_progress("comparing"))
     if options.chart:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from parmesan_engine.compare.heads import HEADS
-from parmesan_engine.compare.labels import LabelledSamples, encode_labelled, read_labelled
 from parmesan_engine.compare.summary import summary_of
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, ShapeError
 from parmesan_engine.evaluation import Score
 from parmesan_engine.io import Dataset, open_dataset
+from parmesan_engine.methods import METHODS, Method, learn_at_once
+from parmesan_engine.methods.labelled import LabelledSamples, encode_labelled, read_labelled
 from parmesan_engine.project.features import adapt
 from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.registry import Registry
@@ -38,7 +38,7 @@ class Side:
 class Run:
     """One method that has learned, and what it has scored so far. row: what is known of it for its record."""
 
-    head: Any
+    method: Method
     row: dict[str, Any]
     score: Score
     seconds: float = 0.0
@@ -61,7 +61,7 @@ def compare(data: str | Path | Sequence[str | Path], eval_data: str | Path | Non
     if eval_data is not None and len(folders) > 1:
         raise FormatError("one dataset to learn from with another one to score on", f"{len(folders)}", "leave out one or the other")
     counts = list(per_class) if isinstance(per_class, Sequence) else [per_class]
-    sides = _sides([_recipe(HEADS, m) for m in methods], [_recipe(ENCODERS, e) for e in encoders])
+    sides = _sides([_recipe(METHODS, m) for m in methods], [_recipe(ENCODERS, e) for e in encoders])
     pairs = [_pair(folder, eval_data) for folder in folders]
     names = _names([train for train, _ in pairs])
     results, steps = [], [(name, *pair, seed) for name, pair in zip(names, pairs, strict=True) for seed in seeds]
@@ -93,7 +93,7 @@ def _names(datasets: list[Dataset]) -> list[str]:
 
 def _sides(methods: list[Recipe], encoders: list[Recipe]) -> list[Side]:
     """Return which methods learn from which encoder: each from each, those that need none by themselves."""
-    fed, raw = ([m for m in methods if HEADS.get(m["name"]).raw is kind] for kind in (False, True))
+    fed, raw = ([m for m in methods if METHODS.get(m["name"]).raw is kind] for kind in (False, True))
     sides = [Side(ENCODERS.text(recipe), ENCODERS.build(recipe), fed) for recipe in encoders] if fed else []
     return sides + ([Side(PIXELS, None, raw)] if raw else [])
 
@@ -109,14 +109,14 @@ def _learn(source: str, side: Side, labelled: dict[int | None, LabelledSamples],
         lessons = {(count, share): one.share(share, seed) for count, one in nodes.items() for share in shares}
     for (count, share), lesson in lessons.items():
         for recipe in side.methods:
-            own = {"seed": seed} if "seed" in inspect.signature(HEADS.get(recipe["name"])).parameters else {}
-            head = HEADS.build({**recipe, "keywords": own | recipe["keywords"]})
+            own = {"seed": seed} if "seed" in inspect.signature(METHODS.get(recipe["name"])).parameters else {}
+            method = METHODS.build({**recipe, "keywords": own | recipe["keywords"]})
             start = time.perf_counter()
-            head.fit(lesson, progress if side.encoder is None else None)
-            row = {"method": HEADS.text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,
-                   "share": share, "learn_seconds": time.perf_counter() - start, "entries": len(lesson), "bytes": int(head.bytes),
-                   "note": head.note}
-            runs.append(Run(head, row, Score(lesson.task)))
+            learn_at_once(method, lesson, progress if side.encoder is None else None)
+            row = {"method": METHODS.text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,
+                   "share": share, "learn_seconds": time.perf_counter() - start, "entries": len(lesson), "bytes": int(method.bytes),
+                   "note": method.note}
+            runs.append(Run(method, row, Score(lesson.task)))
     return runs, seconds
 
 
@@ -141,7 +141,7 @@ def _score(test: Dataset, items: list, encoder, runs: list[Run], channels: int, 
 
 def _timed(run: Run, given: Any) -> np.ndarray:
     start = time.perf_counter()
-    answer = run.head.predict(given)
+    answer = run.method.predict(given)
     run.seconds += time.perf_counter() - start
     return answer
 

@@ -1,6 +1,17 @@
 """The Memory page in a real browser: switch a source, choose points on the map, label a version, branch, merge back, unlearn."""
 
+import re
+
 import pytest
+
+from parmesan_engine.bench import studio as programs
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """An app of its own: the versions that are counted here must not depend on what other tests did before."""
+    with programs.studio(tmp_path_factory.mktemp("memory") / "home") as running:
+        yield running.address
 
 
 @pytest.fixture
@@ -28,7 +39,8 @@ def number(page, name):
 
 
 def until(page, name, value):
-    page.get_by_test_id("stMetric").filter(has_text=name).filter(has_text=value).first.wait_for()
+    page.get_by_test_id("stMetric").filter(has_text=name).filter(
+        has=page.get_by_test_id("stMetricValue").filter(has_text=re.compile(f"^{value}$"))).first.wait_for()
 
 
 def test_a_day_with_a_memory(page):

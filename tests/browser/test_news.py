@@ -38,6 +38,7 @@ def test_the_memory_page_tells_of_others_and_waits(surface, elsewhere):
 
     before = elsewhere.version[:8]
     page.get_by_role("button", name="Unlearn…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()  # else the page might be drawn for the click after the other's stroke
     paint(elsewhere, 30)
     expect(news).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -73,12 +73,14 @@ def test_sizes_are_for_people():
     assert [_ledger.size(n) for n in (12, 1500, 2_500_000, 3e9)] == ["12 bytes", "1.5 kB", "2.5 MB", "3.0 GB"]
 
 
-def test_remove_takes_what_was_shown_though_others_painted_since(memory_page, picture):
-    """Regression: the button acted on the newest stroke of the moment when it was pressed."""
+@pytest.mark.parametrize("labels", [["Remove"], ["Unlearn…", "Unlearn"]], ids=["remove", "unlearn"])
+def test_a_button_takes_what_was_shown_though_others_painted_since(memory_page, picture, labels):
+    """Regression: the buttons acted on the newest stroke of the moment when they were pressed."""
     project = picture[1]
     stroke = Stroke("brush", ((3, 3), (9, 3)), radius=1, label=0)
     project.annotate(project.samples()[0].id, [stroke], gesture_id="another", author="bob")
-    press(memory_page, "Remove")
+    for label in labels:
+        press(memory_page, label)
     assert len(project.memory.select(gesture="another")) and not len(project.memory.select(gesture="first-1"))
 
 

@@ -1,4 +1,4 @@
-"""The U-Net as a method of `compare`: it learns from the labelled samples themselves, without an encoder."""
+"""The U-Net as a method: it learns from the labelled samples themselves, without an encoder."""
 
 from typing import ClassVar
 
@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from parmesan_engine.compare.heads import HEADS
-from parmesan_engine.compare.labels import LabelledSamples, Progress
-from parmesan_engine.compare.unet_training import Grid, predict, train
 from parmesan_engine.device import device_of
 from parmesan_engine.encoders.normalise import Normaliser
 from parmesan_engine.encoders.tiling import strides_of
+from parmesan_engine.methods.labelled import LabelledSamples
+from parmesan_engine.methods.method import METHODS, Method, Progress
+from parmesan_engine.methods.unet_training import Grid, predict, train
 from parmesan_engine.resample import to_pixels
 from parmesan_engine.transduction import largest
 from parmesan_engine.types import FeatureLevel, Sample, TaskSpec
@@ -19,8 +19,8 @@ from parmesan_engine.types import FeatureLevel, Sample, TaskSpec
 POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 
 
-@HEADS.register("unet")
-class UNetHead:
+@METHODS.register("unet")
+class UNetMethod(Method):
     """A U-Net trained on the same labels until its validation score stops rising.
 
     It sees each sample at the nodes that encoders predict (pixels of large pictures averaged), normalised alike, with coordinates.
@@ -34,7 +34,11 @@ class UNetHead:
         self.minutes = minutes
         self.device = device
 
-    def fit(self, labelled: LabelledSamples, progress: Progress = None) -> None:
+    def observe(self, lesson: LabelledSamples) -> None:
+        self._lesson = lesson
+
+    def end_experience(self, progress: Progress = None) -> None:
+        labelled = self._lesson
         self._task, device = labelled.task, str(device_of(self.device))
         regression = labelled.task.kind == "regression"
         self._mean, self._scale = _spread(labelled) if regression else (0.0, 1.0)
@@ -46,7 +50,7 @@ class UNetHead:
         self.note = (f"{self.bytes // 4:,} parameters, {done.rounds} rounds, best after {done.best} with {done.score:.4f} on samples held "
                      f"back; stopped because {done.stopped}")
 
-    def predict(self, sample: Sample) -> np.ndarray:
+    def predict(self, sample: Sample, task_name: str = "") -> np.ndarray:
         """Return (*spatial) class ids or values."""
         values, level = _inputs(sample)
         answer = predict(self._net, values, str(device_of(self.device)))

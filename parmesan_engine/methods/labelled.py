@@ -60,6 +60,11 @@ class LabelledNodes:
         return np.concatenate([b.labels for b in self.batches])
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of features and labels."""
+        return sum(batch.keys.nbytes + batch.labels.nbytes for batch in self.batches)
+
+    @property
     def key_format(self) -> str:
         return str(self.batches[0].keys.dtype)
 
@@ -122,6 +127,12 @@ def encode_labelled(encoder, labelled: dict[int | None, LabelledSamples], source
         if progress:
             progress((number + 1) / len(samples))
     return {count: LabelledNodes(batches[count], one.task, groups, encoder) for count, one in labelled.items()}, seconds
+
+
+def encode_samples(encoder, labelled: LabelledSamples, source: str, progress: Progress = None) -> tuple[LabelledNodes, float]:
+    """Return the labelled nodes of one set of samples, and the seconds of encoding."""
+    nodes, seconds = encode_labelled(encoder, {None: labelled}, source, progress)
+    return nodes[None], seconds
 
 
 def _stride(encoder, sample: Sample, whole: bool) -> int | None:

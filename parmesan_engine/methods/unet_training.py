@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from parmesan_engine.compare.unet import UNet
 from parmesan_engine.evaluation import confusion, ious
+from parmesan_engine.methods.unet_net import UNet
 
 RATE, SLOWER = 1e-3, 0.3
 STEPS = 96  # steps of a round, at the least: a round of a few samples would be scored more than it learns

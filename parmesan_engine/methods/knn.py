@@ -1,0 +1,39 @@
+"""Plain nearest neighbours: the baseline of every memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parmesan_engine.methods.kept import Kept
+from parmesan_engine.methods.labelled import LabelledNodes
+from parmesan_engine.methods.method import METHODS, answer_of
+from parmesan_engine.search.distance import load_faiss
+from parmesan_engine.types import FeaturePyramid, TaskSpec
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """keys: (n, D) with mean 0 and deviation 1 by `mean` and `scale`; labels: (n, L)."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    keys: np.ndarray
+    labels: np.ndarray
+
+
+@METHODS.register("knn")
+class PlainNeighbours(Kept):
+    """k nearest neighbours by Euclidean distance on standardised features, equal votes."""
+
+    def __init__(self, *, k: int = 16) -> None:
+        self.k = k
+
+    def fit(self, nodes: LabelledNodes, task: TaskSpec) -> Standardised:
+        keys = nodes.keys
+        mean, scale = keys.mean(0), np.maximum(keys.std(0), 1e-6)
+        return Standardised(mean, scale, np.ascontiguousarray((keys - mean) / scale, np.float32), nodes.labels)
+
+    def answer(self, model: Standardised, pyramid: FeaturePyramid, task: TaskSpec) -> np.ndarray:
+        queries = (pyramid.levels[0].keys.numpy(force=True) - model.mean) / model.scale
+        _, nearest = load_faiss().knn(np.ascontiguousarray(queries, np.float32), model.keys, min(self.k, len(model.keys)))
+        return answer_of(model.labels[nearest].mean(1), pyramid, task)
