@@ -40,8 +40,11 @@ def grouped(names: Iterable[str], pattern: str = "") -> dict[str, list[str]]:
     return dict(sorted(groups.items()))
 
 
-def split_groups(learned: Sequence[str], scored: Sequence[str], pattern: str = "") -> tuple[dict[str, tuple[list[str], list[str]]], list[str]]:
-    """Return {group: (names to learn from, names of `scored` or `learned` to score on)} and notes.
+Names = tuple[list[str], list[str]]  # to learn from, and to score on
+
+
+def split_groups(learned: Sequence[str], scored: Sequence[str], pattern: str = "") -> tuple[dict[str, Names], list[str]]:
+    """Return the names of each group, and notes.
 
     A group with nothing to score on in its own split keeps the last quarter of its names for that: neighbours in a video look alike, so
     they are not drawn from between. Raises FormatError where there are not several groups.

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parmesan_engine.errors import EmptyMemoryError, FormatError
-from parmesan_engine.methods.labelled import only
+from parmesan_engine.methods.labelled import some_of
 from parmesan_engine.methods.method import Experience
-from parmesan_engine.project.sampling import choose_pixels
 from parmesan_engine.types import Sample, TaskSpec
 
 KINDS = ("domain", "class", "task")
 Pair = tuple[Sample, np.ndarray]  # a sample and all that is known of it: class ids with -1, or values with NaN, as `Dataset.read_label`
 
 IGNORED = "Pixels that nobody labelled, or that the dataset says to ignore, are neither learned nor scored."
-OVERLAPPED = ("Each step labels its own classes alone. What other classes cover is not labelled in it, and is not background either: the "
-              "overlapped setting, without the background shift of Cermelli et al. (CVPR 2020, arXiv 2002.00718). Scored are held-back pixels whose "
-              "truth is a class that was taught; an answer that is a class of a later step is impossible, one of any taught class counts.")
+OVERLAPPED = ("Each step labels its own classes alone; what other classes cover is not labelled in it, rather than labelled as background, "
+              "so that the meaning of background does not shift (the overlapped setting of Cermelli et al., CVPR 2020, arXiv 2002.00718, "
+              "without its background). A class is scored on all held-back samples that contain it; pixels whose truth is a class not yet "
+              "taught are left out.")
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Step:
     """One experience and its data.
 
     labels: for each sample (*spatial) int16 class ids, -1 where not labelled in this step, or float32 values, NaN where not labelled.
-    tests: held-back samples with their whole truth, in the same words; never learned from.
+    tests: held-back samples with their whole truth, in the same words; never learned from. whole: every known pixel is labelled.
     """
 
     experience: Experience
     samples: tuple[Sample, ...]
     labels: tuple[np.ndarray, ...]
     tests: tuple[Pair, ...]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,16 @@ def one_step(name: str, task: TaskSpec, pairs: Iterable[Pair], tests: Iterable[P
 
     Samples and tests that have nothing of it are left out. Raises EmptyMemoryError where none is left.
     """
-    wanted = range(task.label_dim) if classes is None else classes
-    samples, labels = [], []
-    for sample, known in pairs:
-        own = known if task.kind == "regression" else np.where(np.isin(known, wanted), known, np.int16(-1))
-        chosen = own if per_class is None else only(own, choose_pixels(own, per_class, seed=seed, name=sample.name))
-        if _any(chosen):
-            samples.append(sample)
-            labels.append(chosen)
-    held = tuple((sample, truth) for sample, truth in tests if _any(truth if classes is None else np.where(np.isin(truth, wanted), truth, -1)))
+    def own(known: np.ndarray) -> np.ndarray:
+        return known if classes is None else np.where(np.isin(known, classes), known, np.int16(-1))
+
+    told = [(sample, some_of(own(known), per_class, seed=seed, name=sample.name)) for sample, known in pairs if _any(own(known))]
+    samples, labels = zip(*told, strict=True) if told else ((), ())
+    held = tuple((sample, truth) for sample, truth in tests if _any(own(truth)))
     if not samples or not held:
         raise EmptyMemoryError(f"labelled pixels of step {name} in the samples chosen to learn from and in those held back",
                                f"{len(samples)} and {len(held)} samples with any", "choose more samples or more tests")
-    return _told(Step(Experience(name, task.kind, task), tuple(samples), tuple(labels), held))
+    return _told(Step(Experience(name, task.kind, task), samples, labels, held, per_class is None))
 
 
 def class_steps_of(task: TaskSpec, pairs: Sequence[Pair], tests: Sequence[Pair], per_step: int, per_class: int | None,

@@ -1,13 +1,13 @@
 """Streams from folders of datasets: domain steps, class steps, task steps. See `procedural.py` for those that need no data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parmesan_engine.continual.grouping import split_groups, united
+from parmesan_engine.continual.grouping import Names, split_groups, united
 from parmesan_engine.continual.reading import read_pairs
 from parmesan_engine.continual.steps import IGNORED, OVERLAPPED, Pair, Step, Stream, class_steps_of, mixed, one_step
 from parmesan_engine.errors import FormatError, ShapeError
@@ -19,10 +19,10 @@ from parmesan_engine.types import TaskSpec
 THIRDS = ("near", "middle", "far")
 THIRD_COLORS = ((0, 114, 178), (230, 159, 0), (0, 158, 115))  # after Okabe and Ito (2008)
 Folders = str | Path | Sequence[str | Path]
-Names = dict[str, tuple[list[str], list[str]]]
 
 
-def domain_steps(folders: Folders, *, group: str = "", mix: float = 0.0, per_class: int | None = 30, seed: int = 0, **chosen: Any) -> Stream:
+def domain_steps(folders: Folders, *, group: str = "", mix: float = 0.0, per_class: int | None = 30, seed: int = 0,
+                 **chosen: Any) -> Stream:
     """Return a stream whose pictures change: a step for each of several datasets, or for each group of samples of one.
 
     group: regular expression that finds a sample's group in its name (default: see `grouping.group_of`); mix: share of a step's samples
@@ -66,8 +66,8 @@ def task_steps(folders: Folders, *, per_class: int | None = 30, seed: int = 0, *
         edges = np.quantile(np.concatenate([values[np.isfinite(values)] for _, values in learned]), (1 / 3, 2 / 3))
         derived = [[(sample, thirds(values, edges)) for sample, values in pairs] for pairs in (learned, held)]
         parts.insert(0, (TaskSpec("segmentation", THIRDS, THIRD_COLORS), *derived))
-        notes.append(f"The classes near, middle and far are thirds of the values to learn from, parted at {edges[0]:.4g} and {edges[1]:.4g} "
-                     f"{parts[1][0].unit}: the dataset has no classes of its own.")
+        notes.append(f"The classes near, middle and far are thirds of the values to learn from, parted at {edges[0]:.4g} and "
+                     f"{edges[1]:.4g} {parts[1][0].unit}: the dataset has no classes of its own.")
     if [task.kind for task, *_ in parts] != ["segmentation", "regression"]:
         raise FormatError("one dataset with values, or one with classes and one with values", ", ".join(d.task.kind for d in datasets),
                           "choose others, or domain steps")
@@ -95,7 +95,7 @@ class _Choice:
         self.samples, self.tests, self.size, self.slices = samples, tests, size, slices
 
     def pairs(self, dataset: Dataset, among: Sequence[Dataset], ids: np.ndarray | None = None,
-              names: tuple[list[str], list[str]] | None = None) -> tuple[list[Pair], list[Pair]]:
+              names: Names | None = None) -> tuple[list[Pair], list[Pair]]:
         """Return the samples to learn from and those to score on: of all in the splits, or of these names."""
         slices = self._slices(dataset, among)
         every = {item.name: item for split in (self.eval_split, self.split) for item in dataset.items(split)}
@@ -135,9 +135,9 @@ def _opened(folders: Folders) -> list[Dataset]:
 def _stream(name: str, kind: str, steps: Sequence[Step], notes: Sequence[str]) -> Stream:
     """Return the stream, all samples brought to the channels of the richest: a method has one input."""
     channels = max(sample.channels for step in steps for sample in (*step.samples, *(sample for sample, _ in step.tests)))
-    fit: Callable = lambda sample: adapt(sample, channels)  # noqa: E731
-    steps = tuple(replace(step, samples=tuple(map(fit, step.samples)), tests=tuple((fit(s), truth) for s, truth in step.tests)) for step in steps)
-    return Stream(name, kind, steps, tuple(notes))
+    return Stream(name, kind, tuple(replace(step, samples=tuple(adapt(sample, channels) for sample in step.samples),
+                                            tests=tuple((adapt(sample, channels), truth) for sample, truth in step.tests))
+                                    for step in steps), tuple(notes))
 
 
 def _volumes(count: int | None, slices: int) -> int | None:

@@ -93,7 +93,7 @@ def read_labelled(dataset: Dataset, split: str, samples: int | None, per_class: 
     for item in items:
         labels = dataset.read_label(item)
         for count, kept in maps.items():
-            kept.append(labels if count is None else _only(labels, choose_pixels(labels, count, seed=seed, name=item.name)))
+            kept.append(some_of(labels, count, seed=seed, name=item.name))
     found = {count: LabelledSamples(read, kept, dataset.task, count is None) for count, kept in maps.items()}
     if not all(map(len, found.values())):
         raise EmptyMemoryError("labelled pixels in the chosen samples", "none", "choose more samples or another split")
@@ -141,8 +141,11 @@ def _stride(encoder, sample: Sample, whole: bool) -> int | None:
     return 1 if fine or set(encoder.strides_for(sample.spatial_shape)) == {1} else None
 
 
-def _only(labels: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return labels (*spatial) that are known at (n, spatial_dims) pixels only."""
+def some_of(labels: np.ndarray, per_class: int | None, *, seed: int, name: str) -> np.ndarray:
+    """Return labels (*spatial) that are known at the chosen pixels only, see `choose_pixels`; all of them for None."""
+    if per_class is None:
+        return labels
+    at = tuple(choose_pixels(labels, per_class, seed=seed, name=name).T)
     kept = np.full(labels.shape, np.nan if labels.dtype.kind == "f" else -1, labels.dtype)
-    kept[tuple(at.T)] = labels[tuple(at.T)]
+    kept[at] = labels[at]
     return kept
