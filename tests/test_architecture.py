@@ -28,7 +28,7 @@ LAYERS = [
 ]
 ROW = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 USER_INTERFACE = {"streamlit", "plotly", "pages", "app"}
-DRAWS = {"bench/chart.py": {"plotly"}, "compare/chart.py": {"plotly"}}  # `--chart` writes a file: nothing else imports them
+DRAWS = {name: {"plotly"} for name in ("bench/chart.py", "compare/chart.py", "continual/figures.py", "continual/report.py")}
 
 
 def _imports(path: Path) -> set[str]:
