@@ -4,6 +4,8 @@ Average and forgetting after Chaudhry et al. (ECCV 2018, arXiv 1801.10112), tran
 arXiv 1706.08840). Every function takes (steps, steps) floats and gives NaN where nothing is known.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from parmesan_engine.evaluation import ious
@@ -51,20 +53,23 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def mean_iou(counts: np.ndarray, taught: set[int]) -> tuple[float, np.ndarray]:
-    """Return the mean over the classes that the truth has, and (classes,) intersection over union, NaN where the truth has none.
+def mean_iou(counts: np.ndarray, classes: Iterable[int], taught: set[int]) -> tuple[float, np.ndarray]:
+    """Return the mean over those of `classes` that the truth has, and (all classes,) intersection over union, NaN where it has none.
 
-    counts: as `evaluation.confusion`. Pixels whose truth is a class that is not `taught` yet are left out.
+    counts: as `evaluation.confusion`. Pixels whose truth is a class that is not `taught` are left out.
 
-    >>> counts = np.array([[3, 1, 0], [0, 0, 0], ])
-    >>> mean_iou(counts, {0, 1})[0]
-    0.75
+    >>> mean_iou(np.array([[3, 1, 0], [2, 1, 1]]), (0, 1), taught={0})
+    (0.75, array([0.75,  nan]))
     """
     kept = np.where(np.isin(np.arange(len(counts)), list(taught))[:, None], counts, 0)
     each = np.where(kept.sum(1) > 0, ious(kept), np.nan)
-    return mean(each), each
+    return mean(each[list(classes)]), each
 
 
-def skill(rmse: float, deviation: float) -> float:
-    """Return 1 - RMSE / standard deviation of the truth, never below 0: 1 is perfect, 0 no better than always saying the mean."""
-    return float("nan") if np.isnan(rmse) else max(0.0, 1.0 - rmse / max(deviation, 1e-12))
+def skill(rmse: float, deviation: float, unknown: float = 0.0) -> float:
+    """Return 1 - RMSE / standard deviation of the truth, never below 0: 1 is perfect, 0 no better than always saying the mean.
+
+    unknown: share of values without an answer, not in `rmse`; each counts as if the mean had been said, so that silence does not pay.
+    """
+    squared = unknown * deviation**2 + (1 - unknown) * (0.0 if unknown == 1 else rmse) ** 2
+    return max(0.0, 1.0 - squared**0.5 / max(deviation, 1e-12))
