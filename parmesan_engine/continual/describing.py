@@ -18,7 +18,8 @@ SIGNAL_HEIGHT = 48
 def describe(stream: Stream) -> dict[str, Any]:
     """Return what `Outcome.stream` is."""
     tasks = {step.experience.task_name: _task(step.experience.task) for step in stream.steps}
-    return {"name": stream.name, "kind": stream.kind, "notes": list(stream.notes), "tasks": tasks, "steps": [_step(s) for s in stream.steps]}
+    return {"name": stream.name, "kind": stream.kind, "notes": list(stream.notes), "tasks": tasks,
+            "steps": [_step(step) for step in stream.steps]}
 
 
 def digest(stream: Stream) -> str:

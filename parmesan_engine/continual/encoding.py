@@ -1,6 +1,8 @@
 """Features of a stream, made once and shared by all methods: of the labelled pixels of each step, and of the samples held back."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from parmesan_engine.continual.steps import Step, Stream
 from parmesan_engine.methods.labelled import LabelledNodes, LabelledSamples, encode_samples
@@ -24,13 +26,13 @@ class Encoding:
         self._times: list[float] = []
         self.lessons: list[LabelledNodes] = []
         self.seconds: list[float] = []
-        whole = sum(len(step.samples) for step in stream.steps)
+        whole, done = sum(len(step.samples) for step in stream.steps), 0
         for step in stream.steps:
-            done = sum(len(earlier.samples) for earlier in stream.steps[: len(self.lessons)])
-            part = progress and (lambda fraction, done=done, own=len(step.samples): progress((done + own * fraction) / whole))
+            part = progress and partial(_told, progress, done / whole, len(step.samples) / whole)
             nodes, seconds = encode_samples(encoder, lesson_of(step), step.experience.name, part)
             self.lessons.append(nodes)
             self.seconds.append(seconds)
+            done += len(step.samples)
 
     @property
     def query_ms(self) -> float:
@@ -48,3 +50,7 @@ class Encoding:
                 self._room -= size
                 self._kept[sample.content_hash] = found
         return found
+
+
+def _told(progress: Callable[[float], None], start: float, width: float, fraction: float) -> None:
+    progress(start + width * fraction)

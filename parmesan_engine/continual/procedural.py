@@ -11,7 +11,7 @@ from parmesan_engine.synthetic import demo_task, make_1d, make_2d, make_3d
 from parmesan_engine.types import Sample, TaskSpec
 
 MAKERS = {1: make_1d, 2: make_2d, 3: make_3d}
-PARTS = {1: (4,), 2: (3, 3), 3: (2, 2, 2)}  # of one demo along each axis
+PARTS = {1: (4,), 2: (4, 4), 3: (3, 3, 3)}  # of one demo along each axis
 NAMES = {1: "heart beats", 2: "stained tissue", 3: "a scan"}
 DARK, NOISY = 0.35, 0.12  # of the range of values: what is left of it, and the deviation of the noise
 SMOOTH = 1 / 16  # of the longest side: the deviation of the weights of a local share

@@ -67,13 +67,14 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
         if budget == EQUAL and number == 0:
             spent = mine[len(stream.steps) - 1].bytes
     about = {"encoder": ENCODERS.text(recipe), "methods": list(recipes), "seeds": [seed], "budget": _budget_words(budget, seed, spent),
-             "peak": MEANING, "unlearn": unlearn, "encode_ms_per_query": encoding.query_ms if encoding else None}
+             "peak": MEANING, "unlearn": unlearn, "encode_ms_per_query": max(record.query_encode_ms for record in records)}
     return Outcome(describe(stream), about, tuple(records), strip)
 
 
 def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Part) -> list[StepRecord]:
     """Return the records of one method that goes through all steps."""
     method, steps, records = _built(recipe, run.seed, budget), run.stream.steps, []
+    method.prepare()
     turns = len(steps) + bool(run.unlearn and method.forgets)
     for number in range(turns):
         last = number == len(steps)
@@ -88,9 +89,9 @@ def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Pa
             seconds = time.perf_counter() - start
         exam = examine(run.stream, number, method, None if method.raw else run.encoding, set(run.questions), scoring)
         answers = [shown(exam.answers[q]) if q in exam.answers else unanswered(p) for q, p in zip(run.questions, run.strip, strict=True)]
-        encoding = 0.0 if last or method.raw else run.encoding.seconds[number]
-        records.append(StepRecord(text, run.seed, number, f"without {name}" if last else name, exam.scores, exam.raw, seconds, encoding,
-                                  int(method.bytes), exam.query_ms, highest.bytes, method.note, answers))
+        encoded = (0.0, 0.0) if method.raw else (0.0 if last else run.encoding.seconds[number], run.encoding.query_ms)
+        records.append(StepRecord(text, run.seed, number, f"without {name}" if last else name, exam.scores, exam.raw, seconds, encoded[0],
+                                  int(method.bytes), exam.query_ms, highest.bytes, method.note, answers, encoded[1]))
         run.watch(records[-1])
     return records
 
@@ -121,7 +122,7 @@ def _built(recipe: Recipe, seed: int, budget: int | None) -> Method:
 
 
 def _given(budget: int | str | None) -> int | None:
-    if isinstance(budget, int) and budget < 1 or isinstance(budget, str) and budget != EQUAL:
+    if budget not in (None, EQUAL) and not (isinstance(budget, int) and budget > 0):
         raise FormatError(f"a budget of 1 byte or more, or {EQUAL}", repr(budget), "leave it out for methods without a bound")
     return None if budget == EQUAL else budget
 

@@ -59,7 +59,7 @@ def examine(stream: Stream, number: int, method: Method, encoding: Encoding | No
         if progress:
             progress((done + 1) / len(asked))
     exam.query_ms = 1000 * seconds / max(len(asked), 1)
-    for index, step in enumerate(stream.steps):
+    for index in range(len(stream.steps)):
         value, raw = _scored(stream, number, index, scores[index]) if _begun(stream, number, index) else (None, {})
         exam.scores.append(value)
         exam.raw.append(raw)

@@ -1,5 +1,7 @@
 """A random forest on the same features, fitted anew after each step: what ilastik and Trainable Weka Segmentation use."""
 
+import importlib
+
 import numpy as np
 
 from parmesan_engine.methods.kept import Kept
@@ -15,6 +17,9 @@ class Forest(Kept):
     def __init__(self, *, trees: int = 100, seed: int = 0) -> None:
         self.trees = trees
         self.seed = seed
+
+    def prepare(self) -> None:
+        importlib.import_module("sklearn.ensemble")
 
     def fit(self, nodes: LabelledNodes, task: TaskSpec):
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor  # here: 2 s that no other verb should wait for

@@ -59,6 +59,9 @@ class Method:
         """The tasks that were begun, by name; the one begun last is last."""
         return {}
 
+    def prepare(self) -> None:
+        """Load what a process loads once, such as a library: a stopwatch starts after it."""
+
     def begin_experience(self, experience: Experience) -> None:
         """Take note of what comes. Subclasses that need more call this first."""
         self.experience = experience
