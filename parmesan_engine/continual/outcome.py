@@ -27,8 +27,8 @@ class StepRecord:
     {"miou", "iou": {class: x}} or {"rmse", "unknown"}.
     absorb_seconds: from the first to the last word of the method on this step, without encoding; encode_seconds: of the features that
     it learned from in this step, 0 for a method without an encoder. bytes: all that it keeps. query_ms: of predicting one sample,
-    without encoding, which takes query_encode_ms. peak_bytes: see `peak.py`; None where it cannot be measured. answers: (h, w) for each picture of `Outcome.strip`,
-    int16 class ids (-1 unknown) or float16 values (NaN unknown).
+    without encoding, which takes query_encode_ms. peak_bytes: see `peak.py`; None where it cannot be measured. answers: (h, w) for
+    each picture of `Outcome.strip`, int16 class ids (-1 unknown) or float16 values (NaN unknown).
     """
 
     method: str
@@ -142,9 +142,9 @@ class Outcome:
             "matrix": [[_known(v) for v in row] for row in np.mean(matrices, 0)],
             "absorb_seconds": float(np.mean([r.absorb_seconds for r in records])),
             "absorb_seconds_with_encoding": float(np.mean([r.absorb_seconds + r.encode_seconds for r in records])),
-            "bytes": int(np.mean([r.bytes for r in last])), "query_ms": float(np.mean([r.query_ms for r in last])),
-            "query_ms_with_encoding": float(np.mean([r.query_ms + r.query_encode_ms for r in last])), "peak_bytes": max(peaks, default=None),
-            "note": last[0].note}
+            "bytes": int(np.mean([r.bytes for r in last])), "peak_bytes": max(peaks, default=None),
+            "query_ms": float(np.mean([r.query_ms for r in last])),
+            "query_ms_with_encoding": float(np.mean([r.query_ms + r.query_encode_ms for r in last])), "note": last[0].note}
         without = [r for r in self.of(method) if r.seed in seeds and r.step == len(self.steps)]
         if without:
             scores = np.array([[np.nan if s is None else s for s in r.scores] for r in without]).mean(0)

@@ -53,8 +53,8 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
         raise FormatError(f"one of the steps to unlearn, each with a name of its own: {', '.join(names)}", unlearn or "two of one name",
                           "correct the name")
     recipe = ENCODERS.parse(encoder) if isinstance(encoder, str) else encoder
-    due = {text: one for text, one in recipes.items() if not _through(stream, known, text, seed, unlearn)}
-    feeds = any(not METHODS.get(one["name"]).raw for one in due.values())
+    before = {text: _known(stream, known, text, seed, unlearn) for text in recipes}
+    feeds = any(not METHODS.get(one["name"]).raw for text, one in recipes.items() if not before[text])
     encoding = Encoding(stream, ENCODERS.build(recipe), progress=_part(progress, 0, ENCODES, "encoding")) if feeds else None
     strip, questions = strip_of(stream)
     run = Run(stream, encoding, seed, strip, questions, watch or (lambda record: None), unlearn)
@@ -62,7 +62,7 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
     for number, (text, one) in enumerate(recipes.items()):
         width = (1 - start) / len(recipes)
         told = _part(progress, start + number * width, start + (number + 1) * width, text)
-        mine = _teach(run, text, one, spent, told) if text in due else [r for r in known if (r.method, r.seed) == (text, seed)]
+        mine = before[text] or _teach(run, text, one, spent, told)
         records += mine
         if budget == EQUAL and number == 0:
             spent = mine[len(stream.steps) - 1].bytes
@@ -127,10 +127,14 @@ def _given(budget: int | str | None) -> int | None:
     return None if budget == EQUAL else budget
 
 
-def _through(stream: Stream, known: Sequence[StepRecord], text: str, seed: int, unlearn: str) -> bool:
-    """Return whether an earlier run has all records of a method."""
-    turns = len(stream.steps) + bool(unlearn and METHODS.get(METHODS.parse(text)["name"]).forgets)
-    return {r.step for r in known if (r.method, r.seed) == (text, seed)} >= set(range(turns))
+def _known(stream: Stream, records: Sequence[StepRecord], text: str, seed: int, unlearn: str) -> list[StepRecord]:
+    """Return all records of a method from an earlier run, none where one is missing."""
+    names = [step.experience.name for step in stream.steps]
+    if unlearn and METHODS.get(METHODS.parse(text)["name"]).forgets:
+        names.append(f"without {unlearn}")
+    found = {(r.step, r.name): r for r in records if (r.method, r.seed) == (text, seed)}
+    whole = [found.get(place) for place in enumerate(names)]
+    return [] if None in whole else whole
 
 
 def _budget_words(budget: int | str | None, seed: int, spent: int | None) -> dict[str, Any]:
