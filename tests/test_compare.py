@@ -146,7 +146,7 @@ def test_compare_refuses_what_cannot_be_compared(tmp_path):
     data, values = make_dataset(tmp_path / "data"), make_dataset(tmp_path / "values", kind="regression")
     with pytest.raises(ShapeError, match="same task"):
         compare(data, values, encoders=("tiny",))
-    with pytest.raises(UnknownNameError, match="knn, parmesan, random_forest"):
+    with pytest.raises(UnknownNameError, match="knn, .*parmesan, random_forest"):
         compare(data, methods=("oracle",), encoders=("tiny",))
     for label in (data / "train" / "labels").iterdir():  # nothing labelled at all
         Image.fromarray(np.full(SIDES[2], 255, np.uint8)).save(label)

@@ -10,22 +10,23 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from parmesan_engine.methods.network import CONVOLUTION
+
 LEVELS = {1: 8, 2: 5, 3: 4}
 WIDTH, WIDEST, GROUPS = 16, 128, 8
-CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 POOL = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 
 
-class UNet(nn.Module):
-    """(batch, channels, *spatial) -> (batch, outputs, *spatial), spatial of any size."""
+class UNetTrunk(nn.Module):
+    """(batch, channels, *spatial) -> (batch, width, *spatial), spatial of any size: all of a U-Net but its last layer."""
 
-    def __init__(self, channels: int, outputs: int, spatial_dims: int) -> None:
+    def __init__(self, channels: int, spatial_dims: int) -> None:
         super().__init__()
+        self.channels, self.spatial_dims, self.width = channels, spatial_dims, WIDTH
         widths = [min(WIDTH << level, WIDEST) for level in range(LEVELS[spatial_dims])]
         self.pool = POOL[spatial_dims]
         self.down = nn.ModuleList(_pair(before, after, spatial_dims) for before, after in zip([channels, *widths], widths, strict=False))
         self.up = nn.ModuleList(_pair(low + skip, skip, spatial_dims) for skip, low in itertools.pairwise(widths))
-        self.head = CONVOLUTION[spatial_dims](widths[0], outputs, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape, multiple = x.shape[2:], 1 << len(self.up)
@@ -36,7 +37,7 @@ class UNet(nn.Module):
             skips.append(x)
         for skip, block in zip(skips[-2::-1], reversed(self.up), strict=True):
             x = block(torch.cat([functional.interpolate(x, skip.shape[2:], mode="nearest"), skip], 1))
-        return self.head(x)[(slice(None), slice(None), *(slice(0, n) for n in shape))]
+        return x[(slice(None), slice(None), *(slice(0, n) for n in shape))]
 
 
 def _pair(before: int, after: int, dims: int) -> nn.Sequential:
