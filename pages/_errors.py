@@ -34,12 +34,15 @@ def plane_box(shape: tuple[int, ...], index: int | None) -> tuple[tuple[int, int
     return ((index, index + 1), *box[1:]) if len(shape) == 3 else box
 
 
-def plane(sample: Sample, index: int | None, truth: np.ndarray, predicted: np.ndarray) -> Plane:
-    """Return what is to be seen of a sample. truth, predicted: of the plane's box; index: which plane of a volume, else None."""
+def plane(sample: Sample, index: int | None, truth: np.ndarray, predicted: np.ndarray, *, height: int = 256) -> Plane:
+    """Return what is to be seen of a sample. truth, predicted: of the plane's box; index: which plane of a volume, else None.
+
+    height: pixels of the picture of a signal.
+    """
     if sample.spatial_dims == 1:
         step = -(-len(truth) // (2 * WIDEST))
-        picture = render.to_rgb(sample, x_step=step)
-        rows = (render.plane_of(array, x_step=step) for array in (truth, predicted))
+        picture = render.to_rgb(sample, height=height, x_step=step)
+        rows = (render.plane_of(array, height=height, x_step=step) for array in (truth, predicted))
         return Plane(picture, *rows, 1.0, step, strength=0.45)  # whole columns are marked: the trace must stay to be seen
     if sample.spatial_dims == 3:
         truth, predicted = truth[0], predicted[0]

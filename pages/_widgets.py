@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from parmesan_engine.errors import ParmesanError
+from parmesan_engine.registry import Registry
 
 log = logging.getLogger(__name__)
 _STYLE = Path(__file__).resolve().parents[1] / "assets" / "style.css"
@@ -34,6 +35,16 @@ def show_error(error: ParmesanError, *, title: str = "That did not work", key: s
                    (("Expected", error.expected), ("Got", error.got), ("What to do", error.todo)))
     with st.container(key=f"problem{key}"):
         st.html(f'<div class="problem" role="alert"><b>{html.escape(title)}</b><dl>{rows}</dl></div>')
+
+
+def readable(registry: Registry, text: str) -> bool:
+    """Return whether a recipe that somebody typed can be read; say so when it cannot."""
+    try:
+        registry.parse(text)
+    except ParmesanError as error:
+        show_error(error, key=f"recipe{text}")
+        return False
+    return True
 
 
 def show_refused(files: list[tuple[str, ParmesanError]]) -> None:

@@ -8,10 +8,9 @@ from pages import _jobs, _state, _trials
 from pages._desk import Desk
 from pages._shelf import folder_name
 from pages._sidebar import sidebar
-from pages._widgets import border, plain, show_error
+from pages._widgets import border, plain, readable
 from parmesan_engine import render
 from parmesan_engine.encoders import ENCODERS
-from parmesan_engine.errors import ParmesanError
 from parmesan_engine.jobs import Job
 from parmesan_engine.project import Project, SampleRecord
 from parmesan_engine.project.reencoding import project_with
@@ -36,7 +35,7 @@ def page(desk: Desk, project: Project) -> None:
         texts = st.multiselect("Encoders", choices, default=choices[:MOST], max_selections=MOST, accept_new_options=True,
                                key=f"encoders-{desk.project}", help="Type another one with its keywords: backbone:model=/folder")
         asked = st.button("Compare", type="primary", icon=":material/compare:", disabled=not texts)
-    texts = [text for text in texts if _readable(text)]
+    texts = [text for text in texts if readable(ENCODERS, text)]
     for text in texts:
         known = _trials.TRIALS.get(project, text)
         if asked or (known is not None and record.id not in known.looks and not _stopped(desk, text)):  # another sample of what is known
@@ -53,16 +52,6 @@ def page(desk: Desk, project: Project) -> None:
     st.caption(" ".join([OWN if first.own else OWN_MISSING,
                          *([f"Known truth: {first.checked} samples, painted places left out."] if first.checked else [])]))
     _side_by_side(desk, project, record, {text: known.looks.get(record.id) for text, known in found.items()}, own)
-
-
-def _readable(text: str) -> bool:
-    """Return whether a recipe can be read; say so when it cannot."""
-    try:
-        ENCODERS.parse(text)
-    except ParmesanError as error:
-        show_error(error, key=f"recipe{text}")
-        return False
-    return True
 
 
 def _key(desk: Desk, text: str) -> str:

@@ -17,7 +17,8 @@ pages = [
     st.Page(_HERE / "review.py", title="Review", icon=":material/rule:"),
     st.Page(_HERE / "memory.py", title="Memory", icon=":material/database:"),
     st.Page(_HERE / "evaluate.py", title="Evaluate", icon=":material/analytics:"),
-    st.Page(_HERE / "encoders.py", title="Encoders", icon=":material/layers:"),
     st.Page(_HERE / "export.py", title="Export", icon=":material/package_2:"),
+    st.Page(_HERE / "encoders.py", title="Encoders", icon=":material/layers:"),
+    st.Page(_HERE / "compare.py", title="Compare", icon=":material/compare:"),
 ]
 st.navigation(pages, position="top").run()
