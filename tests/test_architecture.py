@@ -13,7 +13,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"bench"},
-    {"compare", "continual"},
+    {"compare", "continual", "lessons"},
     {"methods"},
     {"project"},
     {"pretrain"},
