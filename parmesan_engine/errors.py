@@ -3,6 +3,8 @@
 A message always has three parts: what was expected, what was got, and what to do about it.
 """
 
+MEND = "run `python -m parmesan_engine repair PROJECT`, or go back to a backup"  # what to do about damaged files of a project
+
 
 class ParmesanError(Exception):
     """Base of every error that a user of the engine can cause and mend.

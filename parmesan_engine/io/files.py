@@ -208,10 +208,22 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
+def sync_folders(*folders: Path) -> None:
+    """Make the names in folders durable, and their own names too: a file that was synced can else be nameless after a power cut."""
+    if os.name == "nt":  # folders cannot be opened there, and names are durable as they are
+        return
+    for folder in {place for folder in folders for place in (folder, folder.parent)}:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write under a temporary name in the same folder, then rename: readers see the old file or the whole new one.
 
-    The file is durable when this returns. Raises StoreError.
+    The file and its name are durable when this returns. Raises StoreError.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
@@ -222,6 +234,7 @@ def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+            sync_folders(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

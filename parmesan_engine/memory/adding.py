@@ -7,6 +7,7 @@ import numpy as np
 from parmesan_engine.memory.codec import pack
 from parmesan_engine.memory.hashing import digest_sum, entry_digests, origin_digest
 from parmesan_engine.memory.records import DIGEST_BYTES
+from parmesan_engine.memory.sums import sum_of
 from parmesan_engine.types import EntryBatch
 
 CHUNK_ROWS = 1 << 16  # rows whose labels and coordinates lie in one block of the manifest
@@ -28,5 +29,7 @@ def chunks_of(batch: EntryBatch, arrays: dict[str, np.ndarray], first: int, coar
     chunks = []
     for start in range(0, rows, CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in columns.items()}
-        chunks.append(((first + start, len(part["labels"]), seq, *names, *made), pack(part)))
+        used = np.unique(arrays["parents"][start : start + CHUNK_ROWS])
+        rows_sum = sum_of(arrays["keys"][start : start + CHUNK_ROWS], arrays["coarse"][used])
+        chunks.append(((first + start, len(part["labels"]), seq, *names, *made), pack(part, {"rows": rows_sum})))
     return chunks, digest_sum(digests)

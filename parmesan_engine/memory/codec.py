@@ -1,33 +1,41 @@
-"""Arrays, ids, changes and tasks to bytes and back: JSON and raw little-endian numbers, never pickle."""
+"""Arrays, ids, changes and tasks to bytes and back: JSON and raw little-endian numbers, never pickle. Each block ends with its CRC-32."""
 
 import json
+import zlib
 from dataclasses import asdict
 
 import numpy as np
 
-from parmesan_engine.errors import StoreError
+from parmesan_engine.errors import MEND, StoreError
 from parmesan_engine.memory.records import Change, Modified
 from parmesan_engine.types import TaskSpec
 
 HEADER_BYTES = 4
+SUM_BYTES = 4
 
 
 def pack(arrays: dict[str, np.ndarray], extra: dict | None = None) -> bytes:
     """Return arrays (and a small JSON object) as one block of bytes."""
     fields = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
     header = json.dumps({"fields": fields, "extra": extra}).encode()
-    return b"".join(
+    block = b"".join(
         [
             len(header).to_bytes(HEADER_BYTES, "little"),
             header,
             *(np.ascontiguousarray(array).tobytes() for array in arrays.values()),
         ]
     )
+    return block + zlib.crc32(block).to_bytes(SUM_BYTES, "little")
 
 
-def unpack(data: bytes) -> tuple[dict[str, np.ndarray], dict | None]:
-    """Return what `pack` was given; the arrays are read-only views of `data`. Raises StoreError when damaged."""
+def unpack(data: bytes, *, summed: bool = True) -> tuple[dict[str, np.ndarray], dict | None]:
+    """Return what `pack` was given; the arrays are read-only views of `data`. Raises StoreError when damaged.
+
+    summed: False for a block of a memory of format 1 or 2, which has no checksum.
+    """
     try:
+        if summed and zlib.crc32(memoryview(data)[:-SUM_BYTES]) != int.from_bytes(data[-SUM_BYTES:], "little"):
+            raise ValueError("they do not match their checksum")
         end = HEADER_BYTES + int.from_bytes(data[:HEADER_BYTES], "little")
         header, arrays = json.loads(data[HEADER_BYTES:end]), {}
         for name, dtype, shape in header["fields"]:
@@ -37,7 +45,7 @@ def unpack(data: bytes) -> tuple[dict[str, np.ndarray], dict | None]:
         raise StoreError(
             "an intact block of entries in the manifest",
             f"damaged bytes ({error})",
-            "restore the memory folder from a backup",
+            MEND,
         ) from error
     return arrays, header["extra"]
 

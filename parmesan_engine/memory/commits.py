@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import StoreError
+from parmesan_engine.errors import MEND, StoreError
 from parmesan_engine.memory import purge
 from parmesan_engine.memory.codec import task_from_json
 from parmesan_engine.memory.entries import Entries
@@ -17,11 +17,9 @@ from parmesan_engine.memory.hashing import version_of
 from parmesan_engine.memory.history import UndoStack, checked_tag, compose, find_version
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest, store_errors
-from parmesan_engine.memory.reading import Reader, difference, mark
+from parmesan_engine.memory.reading import UNKNOWN_EPOCH, Reader, difference, mark
 from parmesan_engine.memory.records import Change, Receipt, VersionRecord
 from parmesan_engine.types import MemoryDelta
-
-UNKNOWN_EPOCH = -1  # of a state in RAM that must be loaded again
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Committer(Reader):
             raise StoreError(
                 f"{rows} and {coarse_rows} rows in the key files of {self._manifest.place}",
                 f"{self._keys.rows} and {self._coarse.rows}",
-                "restore the memory folder from a backup",
+                MEND,
             )
 
     def _load_newer(self) -> None:
@@ -83,6 +81,8 @@ class Committer(Reader):
             self._follow(change)
         for record, _ in self._manifest.versions_after(self._seq):
             self._file(record)
+        if self._records[-1].version != self.version:
+            raise StoreError(f"examples that make up version {self._records[-1].version}", f"those of {self.version}", MEND)
         self._entries.activate(self._active_of(self._entries))
         self._known_epoch = epoch
         self._seq = seq

@@ -13,7 +13,8 @@ from parmesan_engine.memory.manifest import CHUNK_FIELDS
 from parmesan_engine.memory.records import DIGEST_BYTES, Change
 
 NAME_FIELDS = ("sample", "sample_hash", "gesture", "author", "source")
-CHUNK_DTYPE = np.dtype([(name, np.float64 if name == "time" else np.int64) for name in CHUNK_FIELDS])
+CHUNK_DTYPE = np.dtype([*((name, np.float64 if name == "time" else np.int64) for name in CHUNK_FIELDS),
+                        ("sum", np.int64), ("read", np.bool_)])
 COLUMNS = {"parents": np.int64, "weights": np.float32, "stored": np.bool_, "active": np.bool_, "purged": np.bool_}
 
 
@@ -57,6 +58,12 @@ class Entries:
         """Return the (n,) index into `chunk_table` of each row."""
         return np.searchsorted(self.chunk_table["first"], ids, side="right") - 1
 
+    def chunks_of_coarse(self, parents: np.ndarray) -> np.ndarray:
+        """Return the (n,) indices into `chunk_table` of all blocks that may use coarse rows: a large batch has several."""
+        begins = self.chunk_table["coarse_first"]
+        last = np.unique(np.searchsorted(begins, np.unique(parents), side="right") - 1)
+        return np.flatnonzero(np.isin(begins, begins[last]))
+
     def add_names(self, names: list[tuple[int, str]]) -> None:
         """Learn (code, text) pairs, ascending, of names that came to the manifest."""
         self.last_code = names[-1][0] if names else self.last_code
@@ -75,8 +82,9 @@ class Entries:
 
     def append_chunk(self, fields: tuple, data: bytes) -> None:
         """Add the rows of one chunk as read from the manifest. They count as stored once a change says so."""
-        row = np.array([tuple(fields)], CHUNK_DTYPE)
-        arrays, first, stop = unpack(data)[0], int(row["first"][0]), int(row["first"][0] + row["count"][0])
+        arrays, extra = unpack(data)
+        row = np.array([(*fields, extra["rows"], False)], CHUNK_DTYPE)  # read: compared with the sum of its rows
+        first, stop = int(row["first"][0]), int(row["first"][0] + row["count"][0])
         if self.rows == 0:
             self.coordinates = np.zeros((len(self.stored), arrays["coordinates"].shape[1]), np.int32)
         self.reserve(stop)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from parmesan_engine.errors import LimitError, StoreError, UnknownNameError
+from parmesan_engine.io.files import sync_folders
 from parmesan_engine.memory.codec import task_to_json
 from parmesan_engine.memory.hashing import version_of
 from parmesan_engine.memory.keyfile import KEY_FORMATS, KeyArray, KeyFile
 from parmesan_engine.memory.manifest import FILE_NAME, FORMAT, Manifest
+from parmesan_engine.memory.migration import migrate
 from parmesan_engine.memory.records import VersionRecord
 from parmesan_engine.types import TaskSpec
 
@@ -34,7 +36,7 @@ def make(path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dic
         raise UnknownNameError(f"keys as {' or '.join(KEY_FORMATS)}", repr(keys), "choose one of them")
     folder = None if path is None else Path(path)
     meta = {"channels": str(channels), "novelty": repr(float(novelty)), "keys": json.dumps(keys), "encoder": json.dumps(encoder),
-            "task": json.dumps(task_to_json(task)), "format": str(FORMAT if keys == "float16" else 1)}
+            "task": json.dumps(task_to_json(task)), "format": str(FORMAT)}
     record = VersionRecord(version_of(0, novelty), 0, time.time(), "create", "", 0, 0, 0, "", None, "")
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +47,8 @@ def make(path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dic
         manifest.close()
         raise StoreError("a folder without a memory", f"{path}, which holds one", "open it, or choose another folder")
     manifest.create(meta, record)
+    if folder:
+        sync_folders(folder)
     if folder is None:
         return None, manifest, KeyArray(channels, keys=keys), KeyArray(channels, keys=keys)
     manifest.close()
@@ -61,7 +65,10 @@ def open_parts(path: str | Path) -> Parts:
         manifest.close()
         raise StoreError(f"a memory at {path}", "one whose creation was cut short", "create it again")
     channels, keys = manifest.meta_json("channels"), manifest.keys
-    return folder, manifest, *(KeyFile(folder / name, channels, create=False, keys=keys) for name in key_files(keys))
+    rows = [KeyFile(folder / name, channels, create=False, keys=keys) for name in key_files(keys)]
+    if manifest.format < FORMAT:
+        migrate(manifest, *rows)
+    return folder, manifest, *rows
 
 
 def is_at(path: str | Path) -> bool:

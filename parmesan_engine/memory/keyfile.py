@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import LimitError, StoreError
+from parmesan_engine.errors import MEND, LimitError, StoreError
 
 KEY_FORMATS = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 ERASE_ROWS = 1 << 14
@@ -75,7 +75,7 @@ class KeyFile:
         rows = self.rows
         if rows < needed:
             raise StoreError(
-                f"{needed} rows in {self.path.name}", f"{rows} rows", "restore the memory folder from a backup"
+                f"{needed} rows in {self.path.name}", f"{rows} rows", MEND
             )
         return np.asarray(np.memmap(self.path, self._dtype, "r", shape=(rows, self.channels)))
 

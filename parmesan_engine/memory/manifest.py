@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parmesan_engine.errors import StoreError, VersionError
+from parmesan_engine.errors import MEND, StoreError, VersionError
 from parmesan_engine.memory.codec import pack_change, unpack_change
 from parmesan_engine.memory.hashing import sum_to_bytes
 from parmesan_engine.memory.records import Change, VersionRecord
 
-FORMAT = 2  # 2: keys in half precision, which older programs would look for in a file that is not there
+FORMAT = 3  # see `migration`
 BUSY_SECONDS = 20.0
 FILE_NAME = "manifest.sqlite"
 CHUNK_FIELDS = (
@@ -63,7 +63,7 @@ def store_errors(place: str) -> Iterator[None]:
         raise StoreError(f"an open memory at {place}", str(error), "open it again") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"an intact memory at {place}", str(error), "restore the memory folder from a backup"
+            f"an intact memory at {place}", str(error), MEND
         ) from error
     except StoreError:
         raise
@@ -84,8 +84,7 @@ class Manifest:
         self._db = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in ("secure_delete = ON", "temp_store = MEMORY", "synchronous = FULL"):
             self._db.execute(f"PRAGMA {pragma}")
-        if self.exists and int(self.meta("format")) > FORMAT:
-            newest = self.meta("format")
+        if self.exists and (newest := self.format) > FORMAT:
             self._db.close()
             raise VersionError(
                 f"memory format {FORMAT} or older",
@@ -137,6 +136,10 @@ class Manifest:
 
     def meta_json(self, key: str) -> Any:
         return json.loads(self.meta(key))
+
+    @property
+    def format(self) -> int:
+        return int(self.meta("format"))
 
     @property
     def keys(self) -> str:
@@ -237,7 +240,14 @@ class Manifest:
 
     def purges(self) -> list[tuple[int, bytes]]:
         """Return (seq, data) of the unlearns whose traces may still be in the files."""
-        return self._rows("SELECT seq, data FROM purges ORDER BY seq")
+        return self.blocks("purges")
+
+    def blocks(self, table: str) -> list[tuple[int, bytes]]:
+        """Return (seq, data) of all rows of `changes` or `purges`."""
+        return self._rows(f"SELECT seq, data FROM {table} ORDER BY seq")
+
+    def set_block(self, table: str, seq: int, data: bytes) -> None:
+        self._db.execute(f"UPDATE {table} SET data = ? WHERE seq = ?", (data, seq))
 
     def finish_purge(self, seq: int, receipt: dict) -> None:
         with self.transaction():

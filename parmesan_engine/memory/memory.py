@@ -14,13 +14,13 @@ from parmesan_engine.memory import folder, purge
 from parmesan_engine.memory.adding import chunks_of
 from parmesan_engine.memory.checks import MAX_ROWS, check_batch, check_labels, check_weights
 from parmesan_engine.memory.codec import ids_to_runs, pack, task_from_json, task_to_json
-from parmesan_engine.memory.commits import UNKNOWN_EPOCH, Committer, Plan
+from parmesan_engine.memory.commits import Committer, Plan
 from parmesan_engine.memory.displaced import displaced_by
 from parmesan_engine.memory.hashing import blake, digest_sum, version_of
 from parmesan_engine.memory.history import change_between, find_version
 from parmesan_engine.memory.manifest import store_errors
 from parmesan_engine.memory.modifying import modified, weights_when_on
-from parmesan_engine.memory.reading import Checkout, difference, mark
+from parmesan_engine.memory.reading import UNKNOWN_EPOCH, Checkout, difference, mark
 from parmesan_engine.memory.records import Change, Receipt, VersionRecord
 from parmesan_engine.memory.verify import problems_of
 from parmesan_engine.types import EntryBatch, MemoryDelta, TaskSpec
@@ -156,7 +156,8 @@ class Memory(Committer):
         return self._write("modify", lambda: self._plan_relabel(*choose(self)), author)
 
     def _plan_relabel(self, ids: np.ndarray, labels: np.ndarray, task: TaskSpec) -> Plan:
-        change = modified(self._entries, self._keys, self._checked(ids), check_labels(labels, len(ids), task), None)
+        ids = self._checked(ids)
+        change = modified(self._entries, self.keys(ids), ids, check_labels(labels, len(ids), task), None)
         before, after = task_to_json(self._task), task_to_json(task)
         return Plan(Change(modified=change) if before == after else Change(modified=change, task_before=before, task_after=after))
 
@@ -167,7 +168,7 @@ class Memory(Committer):
         order = np.argsort(given, kind="stable")
         new_labels = None if labels is None else check_labels(labels, len(ids), self._task)[order]
         new_weights = None if weights is None else check_weights(weights, len(ids))[order]
-        return Plan(Change(modified=modified(self._entries, self._keys, ids, new_labels, new_weights)))
+        return Plan(Change(modified=modified(self._entries, self.keys(ids), ids, new_labels, new_weights)))
 
     def remove(
         self, ids: np.ndarray, *, revive: np.ndarray | None = None, author: str = "", gesture: str = ""
@@ -210,7 +211,7 @@ class Memory(Committer):
     def _plan_switch(self, on: bool, selection: dict[str, Any]) -> Plan:
         ids = self.select(**selection, removed=True)
         weights = weights_when_on(self._manifest, self._entries, ids) if on else np.zeros(len(ids), np.float32)
-        return Plan(Change(modified=modified(self._entries, self._keys, ids, None, weights)))
+        return Plan(Change(modified=modified(self._entries, self.keys(ids), ids, None, weights)))
 
     def displaced_by(self, ids: np.ndarray) -> np.ndarray:
         """Return the removed entries that gestures wholly among `ids` had painted over: what forgetting them should revive."""
@@ -326,7 +327,7 @@ class Memory(Committer):
             version_of(total, self._novelty),
             False,
         )
-        coarse = purge.scrub(self._manifest, ids, self._novelty)
+        coarse = purge.scrub(self._manifest, self._keys, self._coarse, ids, self._novelty)
         record = VersionRecord(
             receipt.version_after, self._seq + 1, now, "unlearn", author, count, len(back), len(ids), "", None, ""
         )

@@ -4,21 +4,19 @@ import numpy as np
 
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import entry_digests, origin_digest
-from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest
 from parmesan_engine.memory.records import DIGEST_BYTES, Modified
 
 
-def modified(entries: Entries, keys: KeyFile | KeyArray, ids: np.ndarray, labels: np.ndarray | None,
-             weights: np.ndarray | None) -> Modified:
+def modified(entries: Entries, features: np.ndarray, ids: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None) -> Modified:
     """Return the change of ascending ids to checked labels and weights (None: as they are), without those that have them already.
 
-    labels: (n, l) with at most as many columns as the entries hold; the entries may be removed ones.
+    features: their (n, D) keys; labels: (n, l) with at most as many columns as the entries hold; the entries may be removed ones.
     """
     width = entries.labels.shape[1] if labels is None else labels.shape[1]
     old_labels, old_weights = entries.labels[ids][:, :width], entries.weights[ids]
     new_labels, new_weights = old_labels if labels is None else labels, old_weights if weights is None else weights
-    digests = entry_digests(_origins(entries, ids), keys.read(ids), entries.coordinates[ids], new_labels, new_weights)
+    digests = entry_digests(_origins(entries, ids), features, entries.coordinates[ids], new_labels, new_weights)
     change = Modified(ids, old_labels, new_labels, old_weights, new_weights, entries.digests[ids], digests)
     return change.only((digests != change.digests_before).any(axis=1))
 

@@ -11,13 +11,14 @@ from parmesan_engine.memory.hashing import version_of
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import CHUNK_FIELDS, FILE_NAME, Manifest
 from parmesan_engine.memory.records import VersionRecord
+from parmesan_engine.memory.sums import stored_sum
 
 NEEDLE_DIGESTS = 8  # digests of removed entries looked for in the raw files; each costs one pass over the manifest
 NEEDLE_NAME_BYTES = 6  # shorter names turn up by chance in megabytes of numbers; the table of names is checked for them
 ZERO_CHECK_ROWS = 1 << 16
 
 
-def scrub(manifest: Manifest, ids: np.ndarray, novelty: float) -> np.ndarray:
+def scrub(manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, ids: np.ndarray, novelty: float) -> np.ndarray:
     """Take rows out of the log as if they had never been; inside the transaction of the unlearn.
 
     Blanks them in their chunks (and the chunk's names where nothing else is left in it), takes them out of every change, and
@@ -34,7 +35,7 @@ def scrub(manifest: Manifest, ids: np.ndarray, novelty: float) -> np.ndarray:
     authors = {text for code, text in manifest.names_after(0) if code in codes}
     _scrub_versions(manifest, gone, shadow, authors, novelty)
     for *fields, data in chunks:
-        _scrub_chunk(manifest, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone)
+        _scrub_chunk(manifest, keys, coarse, dict(zip(CHUNK_FIELDS, fields, strict=True)), data, gone)
     manifest.drop_unused_names()
     return _orphans(shadow, gone)
 
@@ -74,7 +75,8 @@ def _scrub_versions(manifest: Manifest, gone: np.ndarray, shadow: Entries, autho
         manifest.drop_metric()
 
 
-def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray) -> None:
+def _scrub_chunk(manifest: Manifest, keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, fields: dict, data: bytes,
+                 gone: np.ndarray) -> None:
     """Blank the doomed rows of one chunk, and its names where nothing else is left in it."""
     doomed = gone[fields["first"] : fields["first"] + fields["count"]]
     if not doomed.any():
@@ -84,7 +86,8 @@ def _scrub_chunk(manifest: Manifest, fields: dict, data: bytes, gone: np.ndarray
         array[doomed] = fields["coarse_first"] if name == "parents" else 0
     if not arrays["digests"].any():
         fields = fields | dict.fromkeys(NAME_FIELDS, 0) | {"time": 0.0, "experience": 0}
-    manifest.insert_chunk(tuple(fields[name] for name in CHUNK_FIELDS), pack(arrays))
+    rows_sum = stored_sum(keys, coarse, fields["first"], ~arrays["digests"].any(axis=1), arrays["parents"])
+    manifest.insert_chunk(tuple(fields[name] for name in CHUNK_FIELDS), pack(arrays, {"rows": rows_sum}))
 
 
 def finish(

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parmesan_engine.errors import ShapeError, UnknownNameError, VersionError
+from parmesan_engine.errors import MEND, ShapeError, StoreError, UnknownNameError, VersionError
 from parmesan_engine.memory.consolidate import consolidate
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import lots_of, ties_of, version_of
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.records import Change
+from parmesan_engine.memory.sums import stored_sum
 from parmesan_engine.types import MemoryDelta, Provenance, TaskSpec
+
+UNKNOWN_EPOCH = -1  # of a state in RAM that must be loaded again, or is being loaded
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,9 @@ class Reader:
     def keys(self, ids: np.ndarray) -> np.ndarray:
         """Return the (n, D) float32 features of entries, a fresh array. Raises VersionError when purged meanwhile."""
         with self._lock:
-            rows = self._keys.read(self._checked(ids))
+            ids = self._checked(ids)
+            self._compare_sums(self._entries, self._entries.chunk_of(ids))
+            rows = self._keys.read(ids)
             self._check_not_purged()
             return rows
 
@@ -129,9 +134,22 @@ class Reader:
                 raise UnknownNameError(
                     "coarse nodes of this memory", f"{parents.min()} to {parents.max()}", "use memory.parents"
                 )
+            self._compare_sums(self._entries, self._entries.chunks_of_coarse(parents))
             rows = self._coarse.read(parents)
             self._check_not_purged()
             return rows
+
+    def _compare_sums(self, entries: Entries, chunks: np.ndarray) -> None:
+        """Compare the rows of blocks with their checksums, each block once in a process. Raises StoreError, VersionError."""
+        table = entries.chunk_table
+        for place in np.unique(chunks[~table["read"][chunks]]).tolist():
+            first, rows = int(table["first"][place]), slice(table["first"][place], table["first"][place] + table["count"][place])
+            found = stored_sum(self._keys, self._coarse, first, entries.purged[rows], entries.parents[rows])
+            if found != table["sum"][place]:
+                if self._known_epoch != UNKNOWN_EPOCH:
+                    self._check_not_purged()
+                raise StoreError(f"the features of entries {first} to {rows.stop - 1} as they were stored", "others in the key files", MEND)
+            table["read"][place] = True
 
     def check(self) -> None:
         """Raise VersionError when examples were unlearned since this version was read: it must not be used any more."""
@@ -312,6 +330,7 @@ class Reader:
     def _consolidated(self, entries: Entries, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = self._task.kind == "regression"
         labels = entries.labels[ids][:, 0] if values else entries.labels[ids].argmax(axis=1)
+        self._compare_sums(entries, entries.chunk_of(ids))
         return consolidate(self._keys.read(ids), labels, entries.ties(ids), self._novelty, values=values)
 
 

@@ -6,6 +6,7 @@ from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import digest_sum, entry_digests, origin_digest, version_of
 from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 from parmesan_engine.memory.manifest import Manifest
+from parmesan_engine.memory.sums import stored_sum
 
 
 def problems_of(
@@ -17,20 +18,22 @@ def problems_of(
         return [
             *problems,
             f"key files hold {keys.rows} and {coarse.rows} rows, the manifest counts {entries.rows} and "
-            f"{entries.coarse_rows}: restore the folder from a backup",
+            f"{entries.coarse_rows}",
         ]
     stops = entries.chunk_table["first"] + entries.chunk_table["count"]
     if (entries.chunk_table["first"][1:] != stops[:-1]).any() or (stops[-1:] != entries.rows).any():
         problems.append("manifest: rows are missing between blocks of entries")
-    return problems + _wrong_entries(keys, entries) + _wrong_versions(manifest, entries, novelty)
+    return problems + _wrong_entries(keys, coarse, entries) + _wrong_versions(manifest, entries, novelty)
 
 
-def _wrong_entries(keys: KeyFile | KeyArray, entries: Entries) -> list[str]:
+def _wrong_entries(keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, entries: Entries) -> list[str]:
     """Compute every digest again from the bytes in the key file."""
     problems = []
     for chunk in entries.chunk_table:
         ids = np.arange(chunk["first"], chunk["first"] + chunk["count"])
         features, purged = keys.read(ids), entries.purged[ids]
+        if stored_sum(keys, coarse, int(chunk["first"]), purged, entries.parents[ids]) != chunk["sum"]:
+            problems.append(f"entries {ids[0]} to {ids[-1]} or their coarse nodes do not match their checksum")
         origin = origin_digest(*(entries.names[int(chunk[name])] for name in ("sample_hash", "source", "author")))
         digests = entry_digests(
             np.broadcast_to(origin, (len(ids), len(origin))),

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from parmesan_engine.errors import FormatError, VersionError
+from parmesan_engine.errors import MEND, FormatError, VersionError
 from parmesan_engine.io.files import write_beside
 from parmesan_engine.search import INDEXES
 from parmesan_engine.types import TaskSpec
@@ -33,7 +33,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise FormatError("a project folder", f"{folder}, which has no {FILE_NAME}", "create the project first") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"a readable {FILE_NAME}", f"{type(error).__name__}: {error}", "restore it from a backup") from error
+        raise FormatError(f"a readable {FILE_NAME}", f"{type(error).__name__}: {error}", MEND) from error
     return description
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parmesan_engine.errors import FormatError, ParmesanError, StoreError, UnknownNameError
+from parmesan_engine.errors import MEND, FormatError, ParmesanError, StoreError, UnknownNameError
 from parmesan_engine.io.files import write_beside
 from parmesan_engine.types import Sample
 
@@ -119,7 +119,7 @@ class SampleStore:
                 row[name] = None if row[name] is None else tuple(row[name])
             record = SampleRecord(**row)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise FormatError(f"a readable {path.name}", str(error), "restore it from a backup") from error
+            raise FormatError(f"a readable {path.name}", str(error), MEND) from error
         if not ID.fullmatch(sample_id) or record.id != sample_id:
-            raise FormatError(f"the description of sample {sample_id}", f"another in {path.name}", "restore it from a backup")
+            raise FormatError(f"the description of sample {sample_id}", f"another in {path.name}", MEND)
         return record
