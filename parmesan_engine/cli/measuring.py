@@ -14,7 +14,7 @@ from parmesan_engine.errors import FormatError
 from parmesan_engine.methods import METHODS
 
 USUAL = ("hierarchical", "knn", "parmesan", "random_forest")  # by default: the U-Net takes many minutes
-BENCHES = ("search", "gpu", "edit", "encode", "pretraining", "memory", "app")
+BENCHES = ("search", "gpu", "edit", "encode", "pretraining", "memory", "app", "crash")
 ONLY = {"data": "search", "features": "search", "chart": "search", "encoders": "encode", "large": "edit", "volume": "app"}  # of one alone
 
 SHOWN = ("features", "n", "d", "k", "index", "ours_ms", "speedup_over_faiss_best", "recall", "least_recall")  # in a terminal

@@ -208,16 +208,13 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def sync_folders(*folders: Path) -> None:
-    """Make the names in folders durable, and their own names too: a file that was synced can else be nameless after a power cut."""
-    if os.name == "nt":  # folders cannot be opened there, and names are durable as they are
-        return
-    for folder in {place for folder in folders for place in (folder, folder.parent)}:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a file that was synced may else be nameless after a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -227,6 +224,7 @@ def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
+        fresh = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
@@ -234,7 +232,9 @@ def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            sync_folders(path.parent)
+            sync_folder(path.parent)
+            if fresh:
+                sync_folder(path.parent.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parmesan_engine.errors import LimitError, StoreError, UnknownNameError
-from parmesan_engine.io.files import sync_folders
+from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory.codec import task_to_json
 from parmesan_engine.memory.hashing import version_of
 from parmesan_engine.memory.keyfile import KEY_FORMATS, KeyArray, KeyFile
@@ -48,7 +48,8 @@ def make(path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dic
         raise StoreError("a folder without a memory", f"{path}, which holds one", "open it, or choose another folder")
     manifest.create(meta, record)
     if folder:
-        sync_folders(folder)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     if folder is None:
         return None, manifest, KeyArray(channels, keys=keys), KeyArray(channels, keys=keys)
     manifest.close()

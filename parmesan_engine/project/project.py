@@ -20,6 +20,7 @@ from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, StoreError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
+from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory import Memory, VersionRecord
 from parmesan_engine.predictor import EXACT
 from parmesan_engine.project import classes, forgetting, importing, painting
@@ -78,6 +79,7 @@ class Project:
         recipe = recipe_of(pinned(ENCODERS.build(ENCODERS.parse(encoder))))
         path.mkdir(parents=True, exist_ok=True)
         write_description(path, new_description(name, task, recipe, novelty, keys))
+        sync_folder(path.parent)
         return cls(path, device=device)
 
     @classmethod

@@ -20,11 +20,7 @@ def keep_truth(folder: Path, record: SampleRecord, labels: np.ndarray) -> None:
     if labels.shape != record.spatial_shape:
         raise ShapeError(f"labels of shape {record.spatial_shape}, as {record.name}", f"{labels.shape}", "give the labels of this sample")
     kind, path = (np.float32 if labels.dtype.kind == "f" else np.int16), _file(folder, record.id)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        write_beside(path, lambda file: np.save(file, labels.astype(kind, copy=False), allow_pickle=False))
-    except OSError as error:
-        raise StoreError("room and permission to write the labels", str(error), "free space or choose another folder") from error
+    write_beside(path, lambda file: np.save(file, labels.astype(kind, copy=False), allow_pickle=False))
 
 
 def truth(folder: Path, sample_id: str) -> np.ndarray | None:
