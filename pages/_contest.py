@@ -1,6 +1,5 @@
 """What methods say of a sample of a project, kept while the project stays as it is; their pictures and numbers. No Streamlit in here."""
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from pages._ledger import size
 from parmesan_engine import render
 from parmesan_engine.compare.picture import Answer, Asked, Learned, answer, difference, disagreement, learn
 from parmesan_engine.errors import ParmesanError
+from parmesan_engine.evaluation import error_unit
 from parmesan_engine.jobs import Job, StoppedError
 from parmesan_engine.methods import METHODS
 from parmesan_engine.project import Project
@@ -23,9 +23,9 @@ CONTEST = Kept(learn, most=16)  # of all sessions
 
 
 def offered() -> list[str]:
-    """Return the recipes to choose from, ours first; one that would train for long is offered with a minute."""
+    """Return the recipes to choose from, ours first; those that learn from samples would train for long: a minute will do."""
     names = sorted(METHODS.names(), key=lambda name: (name != OURS, name))
-    return [name + ":minutes=1" * ("minutes" in inspect.signature(METHODS.get(name)).parameters) for name in names]
+    return [name + ":minutes=1" * METHODS.get(name).raw for name in names]
 
 
 def seen(project: Project, text: str, sample_id: str) -> tuple[Learned | None, Answer | None]:
@@ -50,14 +50,9 @@ def work(project: Project, texts: list[str], sample_id: str, job: Job) -> dict[s
     return failed
 
 
-def unit_of(task: TaskSpec) -> tuple[str, float]:
-    """Return the unit in which errors are given, and how many of the task's are one of it."""
-    return ("m", 1000.0) if task.unit == "mm" else (task.unit, 1.0)
-
-
 def rows(task: TaskSpec, learned: dict[str, Learned], answers: dict[str, Answer]) -> list[dict[str, Any]]:
     """Return one row per method: score, agreement with ours, seconds, bytes."""
-    classes, (unit, scale) = task.kind == "segmentation", unit_of(task)
+    classes, (unit, scale) = task.kind == "segmentation", error_unit(task)
     ours = next((answers[text] for text in answers if METHODS.parse(text)["name"] == OURS), None)
     table = []
     for text, one in answers.items():
@@ -74,12 +69,14 @@ def rows(task: TaskSpec, learned: dict[str, Learned], answers: dict[str, Answer]
     return table
 
 
-def words(row: dict[str, Any]) -> list[str]:
+def words(task: TaskSpec, row: dict[str, Any]) -> list[str]:
     """Return what is written under the picture of a method, line by line."""
     _, (name, score), *others = row.items()
-    lines = [f"{name} {score:.3f}"] if score is not None else []
-    lines += [f"{value:.1%} the same as {OURS}" if key.startswith("agrees") else f"{key} {value:.3g}"
-              for key, value in others if OURS in key and value is not None]
+    unit = f" {error_unit(task)[0]}" if task.kind == "regression" else ""
+    lines = [f"{name.removesuffix(unit)} {score:.3f}{unit}"] if score is not None else []
+    apart = next((value for key, value in others if key.startswith(("agrees with", "RMS from"))), None)
+    if apart is not None:
+        lines.append(f"{apart:.3g}{unit} from {OURS} (RMS)" if unit else f"{apart:.1%} the same as {OURS}")
     return [*lines, f"learned in {_seconds(row['seconds to learn'])}, predicts in {_seconds(row['seconds to predict'])}",
             f"keeps {size(row['bytes'])}"]
 
@@ -101,7 +98,8 @@ def answer_picture(sample: Sample, index: int | None, task: TaskSpec, view: str,
     if task.kind == "segmentation":
         return _screen(_errors.class_picture(one, task, view), sample, one)
     shown = {"Prediction": one.predicted, "Truth": one.truth, "Errors": np.abs(one.predicted - one.truth)}[view]
-    return _screen(_over(one, render.values_rgb(shown, limits), 0.65), sample, one)
+    colours = render.values_rgb(shown, limits)
+    return _screen(_over(one, colours, 0.65) if sample.spatial_dims == 1 else colours, sample, one)
 
 
 def disagreement_picture(sample: Sample, index: int | None, answers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages import _charts, _errors, _state
 from pages._desk import Desk
+from parmesan_engine.evaluation import error_unit
 from parmesan_engine.io import Dataset
 from parmesan_engine.project import Project, scoring
 from parmesan_engine.project.curve import Point
@@ -51,7 +52,7 @@ def draw(report: Report) -> None:
 
 
 def _numbers(report: Report, result: dict[str, Any]) -> None:
-    unit = "m" if report.task.unit == "mm" else report.task.unit
+    unit, _ = error_unit(report.task)
     if report.task.kind == "segmentation":
         shown = [("Mean IoU", f"{result['miou']:.3f}", "Overlap of truth and prediction by their union, the mean over the classes"),
                  ("Mean Dice", f"{result['mean_dice']:.3f}", "Twice the overlap by the sum of both, the mean over the classes"),

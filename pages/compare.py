@@ -11,6 +11,7 @@ from pages._panel import css
 from pages._sidebar import sidebar
 from pages._widgets import border, plain, readable, show_error
 from parmesan_engine.compare.picture import Answer, Learned
+from parmesan_engine.evaluation import error_unit
 from parmesan_engine.jobs import Job
 from parmesan_engine.methods import METHODS
 from parmesan_engine.project import Project, SampleRecord
@@ -99,7 +100,7 @@ def _pictures(project: Project, record: SampleRecord, answers: dict[str, Answer]
 
     cells = [("The sample", _contest.sample_picture(sample, index), [])]
     cells += [("The truth", draw(empty, "Truth"), [])] if given is not None and view != "Errors" else []
-    cells += [(text, draw(values, view), _contest.words(rows[text])) for text, values in planes.items()]
+    cells += [(text, draw(values, view), _contest.words(task, rows[text])) for text, values in planes.items()]
     if len(planes) > 1:
         picture, apart = _contest.disagreement_picture(sample, index, list(planes.values()))
         cells.append(("Where they disagree", picture, _apart(task, apart, len(planes), index)))
@@ -130,7 +131,8 @@ def _limits(task: TaskSpec, view: str, truth: np.ndarray, planes: list[np.ndarra
     known = shown[np.isfinite(shown)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     low, high = (0.0, high) if view == "Errors" else task.display_range or (low, high)
-    st.caption(plain(f"{'Errors' if view == 'Errors' else 'Values'}: violet {low:.4g}, yellow {high:.4g} {task.unit}"))
+    unit, scale = error_unit(task)
+    st.caption(plain(f"{'Errors' if view == 'Errors' else 'Values'}: violet {low / scale:.4g}, yellow {high / scale:.4g} {unit}"))
     return low, high
 
 
@@ -138,8 +140,8 @@ def _apart(task: TaskSpec, apart: np.ndarray, count: int, index: int | None) -> 
     """Return what is written under the picture of disagreement."""
     where = "this slice" if index is not None else "the sample"
     if task.kind == "regression":
-        most = float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
-        return [f"Standard deviation of the answers in {where}: violet the least, yellow {most:.3g} {task.unit}"]
+        (unit, scale), known = error_unit(task), apart[np.isfinite(apart)]
+        return [f"Standard deviation of the answers in {where}: violet the least, yellow {known.max(initial=0) / scale:.3g} {unit}"]
     colours = "violet: 1 differs" + f", yellow: {count - 1} differ" * (count > 2)
     return [f"All {count} agree on {(apart == 0).mean():.1%} of {where}", colours]
 

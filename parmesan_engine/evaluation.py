@@ -71,6 +71,11 @@ def expected_calibration_error(bins: np.ndarray) -> float:
     return float(np.abs(bins[:, 1] - bins[:, 2]).sum() / total) if total else float("nan")
 
 
+def error_unit(task: TaskSpec) -> tuple[str, float]:
+    """Return the unit in which errors of values are given, metres for mm, and how many of the task's unit are one of it."""
+    return ("m", 1000.0) if task.unit == "mm" else (task.unit, 1.0)
+
+
 class Score:
     """Adds up scores part by part: class counts over all pixels, or errors of values. Parts may be planes or whole samples.
 
@@ -138,7 +143,7 @@ class Score:
             return {**self._of_classes("miou", "iou", ious(self.counts)), **self._of_classes("mean_dice", "dice", dices(self.counts)),
                     "accuracy": accuracy(self.counts), "ece": expected_calibration_error(self.bins),
                     "unknown": float(self.counts[:, -1].sum() / max(self.pixels, 1))}
-        scale = 1000.0 if self.task.unit == "mm" else 1.0
+        scale = error_unit(self.task)[1]
         rmse, mae = (float("nan"),) * 2 if not self._values else (np.sqrt(self._squared / self._values), self._absolute / self._values)
         return {"rmse": float(rmse) / scale, "mae": float(mae) / scale, "unknown": self._unknown / max(self.pixels, 1)}
 

@@ -159,4 +159,4 @@ def test_numbers_of_values_are_in_the_unit_of_the_scores(tmp_path):
         learned = {text: learn(project, text) for text in ("parmesan", "knn")}
         rows = _contest.rows(project.task, learned, {text: answer(one, asked) for text, one in learned.items()})
     assert rows[0]["RMS from parmesan m"] is None and 0 < rows[1]["RMS from parmesan m"] < 2
-    assert 0.2 < rows[0]["RMSE m"] < 1.6 and "RMS from parmesan m" in " ".join(_contest.words(rows[1]))
+    assert 0.2 < rows[0]["RMSE m"] < 1.6 and " m from parmesan (RMS)" in _contest.words(project.task, rows[1])[1]
