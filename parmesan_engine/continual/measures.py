@@ -23,15 +23,13 @@ def average(matrix: np.ndarray) -> float:
 def forgetting(matrix: np.ndarray) -> float:
     """Return the mean over experiences of the best score there ever was minus the last. At least 0.
 
-    The last experience is left out: nothing was learned after it. 0 for a single step.
+    The last experience counts, too, as 0 or more, Chaudhry et al. leave it out, which makes T / (T - 1) of this.
 
     >>> round(forgetting(np.array([[0.8, 0.1], [0.6, 0.7]])), 9)
-    0.2
+    0.1
     """
-    if len(matrix) == 1:
-        return 0.0
     best = np.where(np.isnan(matrix), -np.inf, matrix).max(0)
-    return mean((best - matrix[-1])[:-1])
+    return mean(best - matrix[-1])
 
 
 def backward_transfer(matrix: np.ndarray) -> float:
