@@ -68,7 +68,8 @@ class Kept(Method):
         return sum(one.nbytes for lessons in self.kept.values() for one in lessons) + sum(map(self.model_bytes, self.models.values()))
 
     def _fit(self, task_name: str) -> None:
-        nodes = joined(one for (task, _), lessons in self.kept.items() if task == task_name for one in lessons)
+        steps = sorted(key for key in self.kept if key[0] == task_name)  # the order in which they came does not matter
+        nodes = joined(one for key in steps for one in self.kept[key])
         if nodes is None:
             self.models.pop(task_name, None)
         else:

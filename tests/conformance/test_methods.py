@@ -1,0 +1,239 @@
+"""What every registered method must do."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+
+from parmesan_engine.errors import FormatError, UnknownNameError
+from parmesan_engine.jobs import StoppedError
+from parmesan_engine.methods import METHODS, Experience, learn_at_once
+from parmesan_engine.methods import unet_training as training
+from parmesan_engine.registry import recipe_of
+from tests.helpers import SIDES, TASK, VALUES, truth
+from tests.methods.lessons import labelled, learn, lesson, query, values
+
+QUICK = {"random_forest": ("trees=10",)}  # keywords; where there are several, each is a case
+SHIPPED = [":".join((name, keywords)).strip(":") for name in METHODS.names() for keywords in QUICK.get(name, ("",))
+           if METHODS.get(name).__module__.startswith("parmesan_engine.")]  # no test doubles
+FORGETS = {how: [text for text in SHIPPED if METHODS.get(text.partition(":")[0]).forgets == how] for how in ("exactly", "about", "")}
+FIRST, SECOND = (0, 1), (2, 3)  # the samples of two steps
+
+
+@pytest.fixture(params=SHIPPED)
+def make(request):
+    """A function that makes the method, new each time."""
+    return lambda: build(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(training, "STEPS", 20)
+    monkeypatch.setattr(training, "PATIENCE", 2)
+
+
+def build(text):
+    return METHODS.build(METHODS.parse(text))
+
+
+def same(one, two):
+    return one.dtype == two.dtype and np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+
+
+def test_it_says_what_it_is(make):
+    method = make()
+    assert isinstance(method.raw, bool) and method.forgets in FORGETS and isinstance(method.note, str)
+    learn(method, "one", FIRST)
+    assert isinstance(method.note, str)
+
+
+def test_before_anything_is_learned_all_is_unknown(make):
+    method = make()
+    assert (method.predict(query(method)) == -1).all()
+    method.begin_experience(Experience("one", "classes", TASK, (0, 1, 2)))
+    answer = method.predict(query(method))
+    assert answer.shape == SIDES[2] and answer.dtype == np.int16 and (answer == -1).all()
+    method.begin_experience(Experience("two", "values", VALUES))
+    answer = method.predict(query(method))
+    assert answer.shape == SIDES[2] and answer.dtype == np.float32 and np.isnan(answer).all()
+    with pytest.raises(UnknownNameError, match="a task that was begun"):
+        method.predict(query(method), "depth")
+
+
+@pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_it_learns_signals_pictures_and_volumes(make, dims, task):
+    method = learn(make(), "one", range(4), dims=dims, task=task)
+    answer = method.predict(query(method, dims=dims))
+    assert answer.shape == SIDES[dims]
+    if task is TASK:
+        expected = truth(dims, 7)
+        assert answer.dtype == np.int16 and (answer == expected).mean() > np.bincount(expected.ravel()).max() / expected.size
+    else:
+        expected = values(dims, 7)
+        assert answer.dtype == np.float32 and np.square(answer - expected).mean() < expected.var()
+
+
+def test_a_class_without_labels_is_never_answered_and_keeps_its_number(make):
+    method = learn(make(), "one", FIRST, classes=(0, 2))
+    assert set(np.unique(method.predict(query(method)))) == {0, 2}
+    learn(method, "two", SECOND, classes=(1,))
+    assert 1 in np.unique(method.predict(query(method)))
+
+
+def test_lessons_of_one_step_add_up(make):
+    method = make()
+    method.begin_experience(Experience("one", "task", TASK, (0, 1, 2)))
+    for seed, classes in ((0, (0,)), (1, (1, 2))):
+        method.observe(lesson(method, [seed], classes=classes))
+    method.end_experience()
+    assert set(np.unique(method.predict(query(method)))) == {0, 1, 2}
+
+
+def test_samples_without_a_label_teach_nothing(make):
+    method = make()
+    method.begin_experience(Experience("one", "task", TASK, (0, 1, 2)))
+    method.observe(lesson(method, FIRST, per_class=0))
+    method.end_experience()
+    assert (method.predict(query(method)) == -1).all()
+    learn(method, "two", SECOND)
+    assert same(method.predict(query(method)), (other := learn(make(), "two", SECOND)).predict(query(other)))
+
+
+def test_asking_changes_nothing(make):
+    method = learn(make(), "one", FIRST)
+    asked, size = query(method), method.bytes
+    before = method.predict(asked)
+    method.predict(query(method, seed=8))
+    assert same(method.predict(asked), before) and method.bytes == size
+    again = query(method)
+    given = (asked.array, again.array) if method.raw else (asked.levels[0].keys, again.levels[0].keys)
+    assert np.array_equal(*given)
+
+
+def test_learning_leaves_the_lesson_as_it_was(make):
+    method = make()
+    given, again = lesson(method, FIRST), lesson(method, FIRST)
+    learn_at_once(method, given)
+    pairs = zip(given.labels, again.labels, strict=True) if method.raw else ((given.keys, again.keys), (given.labels, again.labels))
+    assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_the_same_recipe_gives_the_same_answers(make):
+    first = make()
+    recipe = json.loads(json.dumps(recipe_of(first)))
+    second = METHODS.build(METHODS.parse(METHODS.text(recipe)))
+    assert recipe_of(second) == recipe_of(first)
+    for number, seeds in enumerate((FIRST, SECOND)):
+        for method in (first, second):
+            learn(method, str(number), seeds)
+    assert same(first.predict(query(first)), second.predict(query(second))) and first.bytes == second.bytes
+
+
+def test_the_constructor_takes_keywords_with_defaults_alone(make):
+    keywords = inspect.signature(type(make())).parameters.values()
+    assert all(k.kind is k.KEYWORD_ONLY and k.default is not k.empty for k in keywords)
+
+
+def test_bytes_are_those_of_what_was_learned(make):
+    method = make()
+    learn(method, "one", FIRST)
+    size = method.bytes
+    assert isinstance(size, int) and size > 0
+    learn(method, "two", SECOND)
+    assert method.bytes >= size
+
+
+def test_two_tasks_are_kept_apart(make):
+    method = learn(make(), "one", FIRST, task_name="classes")
+    learn(method, "two", SECOND, task_name="values", task=VALUES)
+    assert method.predict(query(method), "classes").dtype == np.int16
+    assert same(method.predict(query(method)), method.predict(query(method), "values"))
+    assert 900 < np.median(method.predict(query(method), "values")) < 2100
+    learn(method, "three", FIRST, task_name="classes")
+    assert same(method.predict(query(method)), method.predict(query(method), "classes"))
+
+
+def test_it_can_be_stopped_and_answers_as_before_and_learns_when_asked_again(make):
+    def stop(fraction):
+        raise StoppedError
+
+    method, other = (learn(make(), "one", FIRST, classes=(0, 1)) for _ in range(2))
+    before = method.predict(query(method))
+    with pytest.raises(StoppedError):
+        learn(method, "two", SECOND, progress=stop)
+    assert same(method.predict(query(method)), before)
+    method.end_experience()
+    learn(other, "two", SECOND)
+    assert same(method.predict(query(method)), other.predict(query(other)))
+
+
+def test_progress_rises_to_one_at_most(make):
+    seen = []
+    learn(make(), "one", FIRST, progress=seen.append)
+    assert seen == sorted(seen) and all(0 <= fraction <= 1 for fraction in seen)
+
+
+@pytest.mark.parametrize("name", FORGETS["exactly"])
+def test_a_step_that_is_forgotten_exactly_was_never_learned(name):
+    for task in (TASK, VALUES):
+        method, other = build(name), build(name)
+        learn(method, "one", FIRST, task=task, classes=(0, 1))
+        for one in (method, other):
+            learn(one, "two", SECOND, task=task, classes=(0, 2))
+        learn(method, "three", FIRST, task=task)
+        before = method.bytes
+        method.forget("one")
+        method.forget("three")
+        assert same(method.predict(query(method)), other.predict(query(other))) and method.bytes <= before
+        method.forget("two")
+        answer = method.predict(query(method))
+        assert (np.isnan(answer) if task is VALUES else answer == -1).all() and method.bytes == 0
+
+
+@pytest.mark.parametrize("name", FORGETS["exactly"])
+def test_the_order_of_steps_does_not_matter_to_what_forgets_exactly(name):
+    for task in (TASK, VALUES):
+        one, two = build(name), build(name)
+        for method, order in ((one, ("a", "b", "c")), (two, ("c", "a", "b"))):
+            for step in order:
+                learn(method, step, [ord(step) - 97], task=task, classes={"a": (0,), "b": (1, 2), "c": (0, 1, 2)}[step])
+        assert same(one.predict(query(one)), two.predict(query(two)))
+
+
+@pytest.mark.parametrize("name", FORGETS["exactly"])
+def test_only_the_task_of_a_forgotten_step_changes(name):
+    method = learn(build(name), "one", FIRST, task_name="classes")
+    learn(method, "two", SECOND, task_name="values", task=VALUES)
+    before = method.predict(query(method), "values")
+    method.forget("one")
+    assert same(method.predict(query(method), "values"), before) and (method.predict(query(method), "classes") == -1).all()
+
+
+@pytest.mark.parametrize("name", FORGETS["about"])
+def test_a_step_that_is_forgotten_about_is_answered_less(name):
+    method = learn(build(name), "one", FIRST, classes=(0, 1))
+    learn(method, "two", SECOND, classes=(2,))
+    before = (method.predict(query(method)) == 2).sum()
+    method.forget("two")
+    after = (method.predict(query(method)) == 2).sum()
+    assert 0 < before and after < before / 4
+
+
+@pytest.mark.parametrize("name", FORGETS[""])
+def test_what_cannot_forget_says_so_and_stays_as_it_was(name):
+    method = learn(build(name), "one", FIRST)
+    before = method.predict(query(method))
+    with pytest.raises(FormatError):
+        method.forget("one")
+    assert same(method.predict(query(method)), before)
+
+
+@pytest.mark.parametrize("name", FORGETS["exactly"] + FORGETS["about"])
+def test_a_step_that_was_not_learned_cannot_be_forgotten(name):
+    method = learn(build(name), "one", FIRST)
+    before = method.predict(query(method))
+    with pytest.raises(UnknownNameError):
+        method.forget("two")
+    assert same(method.predict(query(method)), before)
