@@ -8,13 +8,15 @@ import pytest
 
 from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.jobs import StoppedError
-from parmesan_engine.methods import METHODS, Experience, learn_at_once
-from parmesan_engine.methods import unet_training as training
+from parmesan_engine.methods import METHODS, Experience, learn_at_once, training, unet_trunk
+from parmesan_engine.methods.strategies import STRATEGIES
 from parmesan_engine.registry import recipe_of
 from tests.helpers import SIDES, TASK, VALUES, truth
-from tests.methods.lessons import labelled, learn, lesson, query, values
+from tests.methods.lessons import learn, lesson, query, values
 
-QUICK = {"random_forest": ("trees=10",)}  # keywords; where there are several, each is a case
+# Keywords; where there are several, each is a case.
+QUICK = {"random_forest": ("trees=10",), "linear": [f"strategy={name}" for name in STRATEGIES.names()],
+         "unet": ("strategy=finetune", "strategy=replay")}
 SHIPPED = [":".join((name, keywords)).strip(":") for name in METHODS.names() for keywords in QUICK.get(name, ("",))
            if METHODS.get(name).__module__.startswith("parmesan_engine.")]  # no test doubles
 FORGETS = {how: [text for text in SHIPPED if METHODS.get(text.partition(":")[0]).forgets == how] for how in ("exactly", "about", "")}
@@ -29,8 +31,9 @@ def make(request):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(training, "STEPS", 20)
-    monkeypatch.setattr(training, "PATIENCE", 2)
+    monkeypatch.setattr(training, "STEPS", 12)
+    monkeypatch.setattr(training, "PATIENCE", 1)
+    monkeypatch.setattr(unet_trunk, "LEVELS", {1: 3, 2: 2, 3: 2})
 
 
 def build(text):
@@ -68,8 +71,8 @@ def test_it_learns_signals_pictures_and_volumes(make, dims, task):
     answer = method.predict(query(method, dims=dims))
     assert answer.shape == SIDES[dims]
     if task is TASK:
-        expected = truth(dims, 7)
-        assert answer.dtype == np.int16 and (answer == expected).mean() > np.bincount(expected.ravel()).max() / expected.size
+        assert answer.dtype == np.int16
+        assert np.mean([(answer[truth(dims, 7) == c] == c).mean() for c in range(3)]) > 0.5  # one answer for all would have a third
     else:
         expected = values(dims, 7)
         assert answer.dtype == np.float32 and np.square(answer - expected).mean() < expected.var()
@@ -85,8 +88,8 @@ def test_a_class_without_labels_is_never_answered_and_keeps_its_number(make):
 def test_lessons_of_one_step_add_up(make):
     method = make()
     method.begin_experience(Experience("one", "task", TASK, (0, 1, 2)))
-    for seed, classes in ((0, (0,)), (1, (1, 2))):
-        method.observe(lesson(method, [seed], classes=classes))
+    for seeds, classes in ((FIRST, (0,)), (SECOND, (1, 2))):
+        method.observe(lesson(method, seeds, classes=classes))
     method.end_experience()
     assert set(np.unique(method.predict(query(method)))) == {0, 1, 2}
 
@@ -218,7 +221,7 @@ def test_a_step_that_is_forgotten_about_is_answered_less(name):
     before = (method.predict(query(method)) == 2).sum()
     method.forget("two")
     after = (method.predict(query(method)) == 2).sum()
-    assert 0 < before and after < before / 4
+    assert before > 0 and after < before / 4
 
 
 @pytest.mark.parametrize("name", FORGETS[""])

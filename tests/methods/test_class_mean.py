@@ -6,7 +6,7 @@ import numpy as np
 
 from parmesan_engine.methods import METHODS, learn_at_once
 from parmesan_engine.methods.class_mean import SHARES, condensed
-from tests.helpers import TASK, VALUES, sample
+from tests.helpers import VALUES, sample
 from tests.methods.lessons import ENCODER, lesson
 
 MEANS = METHODS.get("nearest_class_mean")
