@@ -55,6 +55,8 @@ class Parmesan(Method):
         return {}
 
     def observe(self, lesson: LabelledNodes) -> None:
+        if not len(lesson):
+            return
         name = self.experience.task_name
         if name not in self.memories:
             memory = Memory.create(None, channels=len(lesson.groups), task=lesson.task, encoder=recipe_of(lesson.encoder),
