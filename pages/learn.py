@@ -18,7 +18,7 @@ def page() -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="lessons")
     with row:
         number = st.segmented_control("Lesson", NUMBERS, default=NUMBERS[0], key=KEY, bind="query-params", required=True,
-                                      label_visibility="collapsed")
+                                      label_visibility="collapsed") or NUMBERS[0]  # a link may say "?lesson="
         at = NUMBERS.index(number)
         st.html(f'<div class="lesson-title">{LESSONS[at].title}</div>')
         for label, to, icon in (("Previous", at - 1, "arrow_back"), ("Next", at + 1, "arrow_forward")):

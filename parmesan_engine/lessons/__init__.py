@@ -6,8 +6,8 @@
     novelty    2D  novelty and forgetting       how new an example must be to be kept
     steps      --  why networks forget          how many steps have been learned
 
-Everything is the engine's own: nothing is computed here that it does not compute. Scenes follow from their seeds; a control has few
-positions, so that answers are kept once made. The page Learn draws these, `assets/lessons.ipynb` shows the calls.
+All but the small network of the last is the engine's own: nothing else is computed here. Scenes follow from their seeds; a control has
+few positions, so that answers are kept once made. The page Learn draws these, `assets/lessons.ipynb` shows the calls.
 """
 
 from collections.abc import Callable
