@@ -24,9 +24,14 @@ FIRST, SECOND = (0, 1), (2, 3)  # the samples of two steps
 
 
 @pytest.fixture(params=SHIPPED)
-def make(request):
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def make(name):
     """A function that makes the method, new each time."""
-    return lambda: build(request.param)
+    return lambda: build(name)
 
 
 @pytest.fixture(autouse=True)
@@ -66,16 +71,15 @@ def test_before_anything_is_learned_all_is_unknown(make):
 
 @pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
 @pytest.mark.parametrize("dims", [1, 2, 3])
-def test_it_learns_signals_pictures_and_volumes(make, dims, task):
+def test_it_learns_signals_pictures_and_volumes(name, make, dims, task):
     method = learn(make(), "one", range(4), dims=dims, task=task)
     answer = method.predict(query(method, dims=dims))
-    assert answer.shape == SIDES[dims]
+    assert answer.shape == SIDES[dims] and answer.dtype == (np.int16 if task is TASK else np.float32)
     if task is TASK:
-        assert answer.dtype == np.int16
-        assert np.mean([(answer[truth(dims, 7) == c] == c).mean() for c in range(3)]) > 0.5  # one answer for all would have a third
+        found = np.mean([(answer[truth(dims, 7) == c] == c).mean() for c in range(3)])  # one answer for all would have a third
     else:
-        expected = values(dims, 7)
-        assert answer.dtype == np.float32 and np.square(answer - expected).mean() < expected.var()
+        found = 1 - np.square(answer - values(dims, 7)).mean() / values(dims, 7).var()  # and here nothing
+    assert found > (0.4 if "strategy" in name else 0.9)  # networks train but a moment here
 
 
 def test_a_class_without_labels_is_never_answered_and_keeps_its_number(make):
