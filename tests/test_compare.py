@@ -1,6 +1,5 @@
-"""Heads on equal labels: each learns the same entries, answers every pixel, and reports what it keeps."""
+"""Methods on equal labels: each learns the same entries once, and what it costs is reported."""
 
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,59 +11,9 @@ from parmesan_engine.compare.chart import write_chart
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, UnknownNameError
 from parmesan_engine.io import open_dataset
-from parmesan_engine.methods import METHODS, learn_at_once
-from parmesan_engine.methods.labelled import LabelledNodes, encode_labelled, read_labelled
-from tests.helpers import SIDES, TASK, VALUES, TinyEncoder, batch, make_dataset, sample, truth
-
-ENCODER = TinyEncoder(gain=1 / 64)
-FED = ["parmesan", "hierarchical", "knn", "random_forest"]  # methods that learn from features
-
-
-def labelled(task, dims=2, classes=(0, 1, 2)):
-    batches = []
-    for seed in range(3):
-        pyramid, labels = ENCODER.encode(sample(dims, seed)), truth(dims, seed).ravel()
-        nodes = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(labels, classes)))[:90]
-        rows = np.eye(3)[labels[nodes]] if task is TASK else 1000 + 500.0 * labels[nodes, None]
-        batches.append(batch(pyramid, np.sort(nodes), rows[np.argsort(nodes)], gesture=str(seed)))
-    return LabelledNodes(batches, task, ENCODER.groups_of(1, dims), ENCODER)
-
-
-@pytest.mark.parametrize("name", FED)
-@pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
-@pytest.mark.parametrize("dims", [1, 2, 3])
-def test_every_head_answers_every_pixel_well_and_always_the_same(name, task, dims):
-    answers = []
-    for _ in range(2):
-        head = METHODS.build({"name": name})
-        learn_at_once(head, labelled(task, dims))
-        answers.append(head.predict(ENCODER.encode(sample(dims, 7))))
-        assert head.bytes > 0
-    assert answers[0].shape == SIDES[dims] and np.array_equal(*answers, equal_nan=True)
-    expected = truth(dims, 7)
-    if task is TASK:
-        assert answers[0].dtype == np.int16 and (answers[0] == expected).mean() > 0.85
-    else:
-        assert np.nanmean(np.abs(answers[0] - (1000 + 500 * expected))) < 120
-
-
-@pytest.mark.parametrize("name", FED)
-def test_a_class_without_examples_is_never_answered_and_keeps_its_number(name):
-    head = METHODS.build({"name": name})
-    learn_at_once(head, labelled(TASK, classes=(0, 2)))  # the forest sees two classes of three
-    assert set(np.unique(head.predict(ENCODER.encode(sample(2, 7))))) == {0, 2}
-
-
-def test_the_forest_depends_on_its_seed_and_the_others_have_none():
-    answers, entries, random = [], labelled(VALUES), np.random.default_rng(0)
-    noise = replace(entries, batches=[replace(b, labels=random.normal(size=b.labels.shape)) for b in entries.batches])
-    for seed in (1, 2):
-        head = METHODS.build({"name": "random_forest", "keywords": {"seed": seed}})
-        learn_at_once(head, noise)
-        answers.append(head.predict(ENCODER.encode(sample(2, 7))))
-    assert not np.array_equal(*answers)
-    with pytest.raises(UnknownNameError):
-        METHODS.build({"name": "knn", "keywords": {"seed": 1}})
+from parmesan_engine.methods.labelled import encode_labelled, read_labelled
+from tests.helpers import SIDES, TinyEncoder, make_dataset, sample, truth
+from tests.methods.lessons import nodes
 
 
 def test_compare_runs_what_was_asked_for_and_stores_nothing(tmp_path):
@@ -104,7 +53,7 @@ def test_every_labelled_pixel_counts_in_half_precision_at_the_nodes_that_are_pre
 
 
 def test_a_smaller_share_is_part_of_a_larger_one_and_keeps_rows_together():
-    whole = labelled(TASK)
+    whole = nodes(range(3))
     parts = [whole.share(share, seed=4) for share in (0.02, 0.5)]
     assert [len(p) for p in parts] == [round(0.02 * len(whole)), len(whole) // 2] and whole.share(1.0, 4) is whole
     rows = [{(k.tobytes(), r.tobytes()) for k, r in zip(p.keys, p.labels, strict=True)} for p in (*parts, whole)]

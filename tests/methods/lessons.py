@@ -28,10 +28,14 @@ def labelled(seeds, task: TaskSpec = TASK, dims: int = 2, classes=(0, 1, 2), per
     return LabelledSamples([sample(dims, seed) for seed in seeds], maps, task, False)
 
 
+def nodes(seeds, **more) -> LabelledNodes:
+    """Return the nodes of `labelled` samples."""
+    return encode_samples(ENCODER, labelled(seeds, **more), "lesson")[0]
+
+
 def lesson(method: Method, seeds, **more) -> LabelledNodes | LabelledSamples:
-    """Return what a method learns from: `labelled` samples, or their nodes."""
-    given = labelled(seeds, **more)
-    return given if method.raw else encode_samples(ENCODER, given, "lesson")[0]
+    """Return what a method learns from."""
+    return labelled(seeds, **more) if method.raw else nodes(seeds, **more)
 
 
 def query(method: Method, seed: int = 7, dims: int = 2) -> FeaturePyramid | Sample:

@@ -7,13 +7,13 @@ import numpy as np
 from parmesan_engine.methods import METHODS, learn_at_once
 from parmesan_engine.methods.class_mean import SHARES, condensed
 from tests.helpers import VALUES, sample
-from tests.methods.lessons import ENCODER, lesson
+from tests.methods.lessons import ENCODER, nodes
 
 MEANS = METHODS.get("nearest_class_mean")
 
 
 def test_each_pixel_gets_the_class_of_the_nearest_mean():
-    given, method = lesson(MEANS, range(3)), MEANS()
+    given, method = nodes(range(3)), MEANS()
     learn_at_once(method, given)
     means = np.stack([given.keys[given.labels[:, c] == 1].mean(0) for c in range(3)])
     pyramid = ENCODER.encode(sample(2, 7))
@@ -22,7 +22,7 @@ def test_each_pixel_gets_the_class_of_the_nearest_mean():
 
 
 def test_a_node_of_two_classes_counts_to_each_by_its_share():
-    given = lesson(MEANS, [0])
+    given = nodes([0])
     batch = given.batches[0]
     two = {name: getattr(batch, name)[:2] for name in ("keys", "labels", "coordinates", "parents")}
     two["labels"] = np.array([[1, 0, 0], [0.25, 0, 0.75]], np.float32)
@@ -34,10 +34,10 @@ def test_a_node_of_two_classes_counts_to_each_by_its_share():
 
 def test_steps_are_merged_as_if_there_had_been_one():
     at_once, apart = MEANS(), MEANS()
-    learn_at_once(at_once, lesson(MEANS, range(4)))
+    learn_at_once(at_once, nodes(range(4)))
     for seeds in (range(3), [3]):  # of three samples and of one: the means of the two are not of as many nodes
         apart.begin_experience(replace(at_once.experience, name=str(seeds)))
-        apart.observe(lesson(MEANS, seeds))
+        apart.observe(nodes(seeds))
         apart.end_experience()
     one, two = (method.models["segmentation"].keys for method in (at_once, apart))
     np.testing.assert_allclose(one, two, rtol=1e-5)
@@ -45,7 +45,7 @@ def test_steps_are_merged_as_if_there_had_been_one():
 
 
 def test_shares_of_values_are_in_order_and_as_large_as_each_other():
-    given = lesson(MEANS, range(3), task=VALUES)
+    given = nodes(range(3), task=VALUES)
     kept = condensed(given)
     values, parts = kept.labels[:, 0], np.array_split(np.sort(given.labels[:, 0]), SHARES)
     assert len(kept) == SHARES and (np.diff(values) >= 0).all() and np.ptp(kept.batches[0].weights) <= 1
@@ -53,7 +53,7 @@ def test_shares_of_values_are_in_order_and_as_large_as_each_other():
 
 
 def test_a_few_values_are_a_share_each():
-    given = lesson(MEANS, [0], task=VALUES, per_class=1)
+    given = nodes([0], task=VALUES, per_class=1)
     kept = condensed(given)
     order = np.argsort(given.labels[:, 0])
     assert len(given) == 3 and np.allclose(kept.keys, given.keys[order]) and np.allclose(kept.labels, given.labels[order])

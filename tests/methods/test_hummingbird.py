@@ -11,7 +11,7 @@ from parmesan_engine.methods.hummingbird import rarity, thinned
 from parmesan_engine.methods.labelled import LabelledSamples, encode_samples
 from parmesan_engine.types import EntryBatch
 from tests.helpers import TASK, VALUES, TinyEncoder, sample, truth
-from tests.methods.lessons import ENCODER, lesson, query
+from tests.methods.lessons import ENCODER, nodes, query
 
 
 def taught(given, **keywords):
@@ -29,13 +29,13 @@ def entries(labels, sample_hash="picture"):
 
 @pytest.fixture
 def given():
-    return lesson(METHODS.get("hummingbird"), range(3))
+    return nodes(range(3))
 
 
 @pytest.mark.parametrize(("k", "tau"), [(30, 0.02), (5, 0.5)])
 @pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
 def test_answers_are_those_of_the_formula(task, k, tau):
-    given = lesson(METHODS.get("hummingbird"), range(3), task=task)
+    given = nodes(range(3), task=task)
     keys, queries = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (given.keys.astype(float), query_keys()))
     cosine = queries @ keys.T
     nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
@@ -70,7 +70,7 @@ def test_only_the_direction_of_features_counts(given):
 def test_shares_of_classes_are_interpolated_before_one_is_chosen():
     keys = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     batch = replace(entries([[1, 0, 0], [0.4, 0.6, 0]]), keys=keys.numpy())
-    method = taught(replace(lesson(METHODS.get("hummingbird"), [0]), batches=[batch], groups=("a", "b")), k=1)
+    method = taught(replace(nodes([0]), batches=[batch], groups=("a", "b")), k=1)
     level = replace(ENCODER.encode(sample(1, 0)).levels[0], keys=keys, grid=(2,), stride=(8,))
     answer = method.predict(replace(ENCODER.encode(sample(1, 0)), levels=(level,), spatial_shape=(16,)))
     share = 1 - 0.6 * np.minimum(np.arange(16), 8) / 8  # of class 0: 1 at the first node, 0.4 at the second
@@ -113,7 +113,7 @@ def test_the_choice_depends_on_seed_and_sample_and_rows_stay_together():
 
 @pytest.mark.parametrize("task", [TASK, VALUES], ids=["classes", "values"])
 def test_what_is_kept_of_a_sample_is_bounded(task):
-    given = lesson(METHODS.get("hummingbird"), range(3), task=task)
+    given = nodes(range(3), task=task)
     method = taught(given, per_sample=7)
     row = given.keys[0].nbytes + given.labels[0].nbytes
     assert method.bytes == 3 * 7 * row and taught(given).bytes == len(given) * row

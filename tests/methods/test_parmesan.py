@@ -1,16 +1,15 @@
 """PARMESAN as a method: what is remembered without a new fit, and what forgetting does to a metric that has seen the step."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from parmesan_engine.methods import METHODS, Experience
 from tests.helpers import TASK, sample
-from tests.test_compare import ENCODER, labelled
+from tests.methods.lessons import ENCODER, nodes
 
 QUERY = ENCODER.encode(sample(2, 7))
-PARTS = [replace(labelled(TASK), batches=[batch]) for batch in labelled(TASK).batches]
+PARTS = [nodes([seed]) for seed in range(3)]
 
 
 def taught(steps, **keywords):
