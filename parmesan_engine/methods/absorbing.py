@@ -97,19 +97,17 @@ class Absorbing(Method):
 
     def end_experience(self, progress: Progress = None) -> None:
         nodes, name, task = joined(self.lessons), self.experience.task_name, self.experience.task
-        self.lessons.clear()
         if nodes is None:
             return
-        self.scaling = self.scaling or Scaling.of(nodes.keys)
-        labels, old = nodes.labels, self.known.get(name)
-        classify = task.kind == "segmentation"
+        scaling = self.scaling or Scaling.of(nodes.keys)
+        labels, old, classify = nodes.labels, self.known.get(name), task.kind == "segmentation"
         values = None if classify else old.values if old else Scaling.of(labels)
-        seen = dict(old.seen) if old else {}
-        seen[self.experience.name] = seen.get(self.experience.name, False) | ((labels > 0).any(0) if classify else np.ones(1, bool))
-        new = Absorbed(None, values, seen)
-        rows = torch.from_numpy(labels) if classify else values.apply(labels)
-        new.model = self.absorb(old.model if old else None, self.scaling.apply(nodes.keys), rows, new.classes, task, progress)
-        self.known[name] = new
+        rows = values.apply(labels) if values else torch.from_numpy(labels)
+        new = Absorbed(old and old.model, values, dict(old.seen) if old else {})
+        new.seen[self.experience.name] = new.seen.get(self.experience.name, False) | (values is not None) | (labels > 0).any(0)
+        new.model = self.absorb(new.model, scaling.apply(nodes.keys), rows, new.classes, task, progress)
+        self.scaling, self.known[name] = scaling, new
+        self.lessons.clear()
 
     def predict(self, query: FeaturePyramid, task_name: str = "") -> np.ndarray:
         name = self.chosen(task_name)

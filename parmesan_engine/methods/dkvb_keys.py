@@ -24,7 +24,12 @@ def projections(channels: int, codebooks: int, dims: int, seed: int) -> torch.Te
     return drawn / drawn.norm(dim=1, keepdim=True)
 
 
-def fit_keys(points: torch.Tensor, pairs: int, *, epochs: int, seed: int, progress: Callable[[float], None] | None = None) -> torch.Tensor:
+def project(features: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    """Return (C, n, k) points of (n, D) features by (C, D, k) projections."""
+    return features @ matrices
+
+
+def fit_keys(points: torch.Tensor, pairs: int, *, rounds: int, seed: int, progress: Callable[[float], None] | None = None) -> torch.Tensor:
     """Return (C, M, k) keys for (C, n, k) projected nodes: moving averages of the nodes that were nearest to each. No labels.
 
     Keys start at nodes, and a dead one starts again at one of the batch with the least count that is alive [ours]: the authors
@@ -35,7 +40,7 @@ def fit_keys(points: torch.Tensor, pairs: int, *, epochs: int, seed: int, progre
     keys = points[:, torch.cat([torch.randperm(count, generator=random) for _ in range(-(-pairs // count))])[:pairs]].clone()
     sizes = torch.full((books, pairs), min(BATCH, count) / pairs)
     sums, least = keys * sizes[..., None], DEAD * min(BATCH, count) / pairs
-    for epoch in range(epochs):
+    for number in range(rounds):
         for rows in torch.randperm(count, generator=random).split(BATCH):
             batch = points[:, rows]
             near = nearest(batch, keys)
@@ -48,7 +53,7 @@ def fit_keys(points: torch.Tensor, pairs: int, *, epochs: int, seed: int, progre
             sums = torch.where(dead[..., None], again * least, sums)
             keys = sums / sizes[..., None]
         if progress:
-            progress((epoch + 1) / epochs)
+            progress((number + 1) / rounds)
     return keys
 
 

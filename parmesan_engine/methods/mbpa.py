@@ -50,8 +50,8 @@ class Mbpa(Absorbing):
 
     @property
     def note(self) -> str:
-        size = self.window
-        return f"a head adapted for each {f'window of {size} nodes a side' if size > 1 else 'node'}, {self.steps} steps on {self.k} neighbours"
+        where = f"window of {self.window} nodes a side" if self.window > 1 else "node"
+        return f"a head adapted for each {where}, by {self.steps} steps on {self.k} neighbours"
 
     def absorb(self, model: Remembered | None, features: torch.Tensor, labels: torch.Tensor, classes: torch.Tensor, task: TaskSpec,
                progress: Progress) -> Remembered:
