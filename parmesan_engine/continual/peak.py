@@ -1,7 +1,6 @@
 """The highest memory of the process while something ran, measured by the kernel."""
 
 import ctypes
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ class Peak:
 def peak() -> Iterator[Peak]:
     """Measure what runs inside. The kernel's mark is set back first, which needs Linux; anywhere else nothing is measured."""
     found = Peak()
-    gc.collect()
     with suppress(OSError, AttributeError, TypeError):  # not glibc: then what was freed may stay with the process
         ctypes.CDLL(None).malloc_trim(0)
     try:
