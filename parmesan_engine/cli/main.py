@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import asking, importing, measuring, memories, pretraining, results, verbs
+from parmesan_engine.cli import asking, continual, importing, measuring, memories, pretraining, results, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.device import device_of
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -106,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
     verb("verify", verbs.verify, "check files, digests and history against each other")
     command = verb("compare", measuring.compare, "learn equal labels by several methods and score them", project=False)
     measuring.compare_options(command)
+    command = verb("continual", continual.run, "learn one step after the other by several methods and score what each keeps", project=False)
+    continual.options(command)
     pretraining.pretrain_options(verb("pretrain", pretraining.pretrain, "train an encoder without labels", project=False))
     command = verb("bench", measuring.bench, "measure this machine", project=False)
     measuring.bench_options(command)

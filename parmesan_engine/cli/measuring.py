@@ -53,10 +53,10 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         raise FormatError("a folder that exists for --chart", str(options.chart.parent), "make it, or give another: the run takes a while")
     result = run_compare(
         options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
-        per_class=_list(options.per_class, "per-class", some, "whole numbers from 1 on, or all"), eval_samples=options.eval_samples,
+        per_class=comma_list(options.per_class, "per-class", some, "whole numbers from 1 on, or all"), eval_samples=options.eval_samples,
         methods=METHODS.parse_several(options.methods), encoders=ENCODERS.parse_several(options.encoders or options.encoder),
-        seeds=_list(options.seeds, "seeds", int, "whole numbers"),
-        shares=_list(options.shares, "shares", share, "shares above 0, at most 1"), progress=show_progress("comparing"))
+        seeds=comma_list(options.seeds, "seeds", int, "whole numbers"),
+        shares=comma_list(options.shares, "shares", share, "shares above 0, at most 1"), progress=show_progress("comparing"))
     if options.chart:
         importlib.import_module("parmesan_engine.compare.chart").write_chart(result["summary"], options.chart)  # plotly: for this alone
         result["chart"] = str(options.chart)
@@ -80,12 +80,12 @@ def share(text: str) -> float:
     return float(text)
 
 
-def _list(text: str, name: str, kind: Callable[[str], Any], words: str) -> list[Any]:
+def comma_list(text: str, name: str, kind: Callable[[str], Any], words: str) -> list[Any]:
     """Return the values of a list with commas. words: what they are. Raises FormatError."""
     try:
         return [kind(part) for part in text.split(",")]
     except (ValueError, argparse.ArgumentTypeError) as error:
-        raise FormatError(f"{words}, with commas, for --{name}", repr(text), f"correct --{name}, see compare --help") from error
+        raise FormatError(f"{words}, with commas, for --{name}", repr(text), f"correct --{name}, see --help") from error
 
 
 def bench_options(command: argparse.ArgumentParser) -> None:

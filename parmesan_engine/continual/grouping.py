@@ -49,12 +49,7 @@ def split_groups(learned: Sequence[str], scored: Sequence[str], pattern: str = "
     A group with nothing to score on in its own split keeps the last quarter of its names for that: neighbours in a video look alike, so
     they are not drawn from between. Raises FormatError where there are not several groups.
     """
-    groups, held, notes = grouped(learned, pattern), grouped(scored, pattern), []
-    if not 2 <= len(groups) <= MOST_GROUPS:
-        shown = ", ".join(list(groups)[:5]) + (", ..." if len(groups) > 5 else "")
-        raise FormatError(f"2 to {MOST_GROUPS} groups of samples", f"{len(groups)} ({shown})",
-                          "give a regular expression that finds the group in a file's name, as ^[A-Z]+, or several datasets")
-    parts = {}
+    groups, held, notes, parts = grouped(learned, pattern), grouped(scored, pattern), [], {}
     for name, members in groups.items():
         if name in held:
             parts[name] = (members, held[name])
@@ -63,6 +58,11 @@ def split_groups(learned: Sequence[str], scored: Sequence[str], pattern: str = "
             notes.append(f"{name} has nothing to score on in its own split: the last {count} of its {len(members)} samples are held back.")
         else:
             notes.append(f"{name} is left out: of its {len(members)} samples none can be held back.")
+    if not 2 <= len(parts) <= MOST_GROUPS:
+        shown = ", ".join(list(groups)[:5]) + (", ..." if len(groups) > 5 else "")
+        got = f"{len(parts)} of {len(groups)} ({shown})"
+        raise FormatError(f"2 to {MOST_GROUPS} groups of samples that can be learned and scored", got,
+                          "give a regular expression that finds the group in a file's name, as ^[A-Z]+, or several datasets")
     if extra := sorted(set(held) - set(groups)):
         notes.append(f"Not learned and not scored, for there is nothing to learn from: {', '.join(extra)}.")
     return parts, notes

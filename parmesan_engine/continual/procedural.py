@@ -76,11 +76,13 @@ def _tasks(task: TaskSpec, learned: list[Pair], held: list[Pair], per_class: int
 
 
 def _pairs(dims: int, count: int, seed: int) -> list[Pair]:
-    """Return `count` parts of as many demos as it takes, in random order."""
+    """Return `count` parts that show every class, in random order, of as many demos as it takes; each demo has such parts."""
     random, pairs, demo = np.random.default_rng((seed, dims)), [], 0
+    classes = len(demo_task(dims).classes)
     while len(pairs) < count:
         sample, labels = MAKERS[dims](1000 * seed + demo)
-        pairs += [_part(sample, labels, PARTS[dims], place) for place in random.permutation(int(np.prod(PARTS[dims])))]
+        parts = (_part(sample, labels, PARTS[dims], place) for place in random.permutation(int(np.prod(PARTS[dims]))))
+        pairs += [(part, known) for part, known in parts if len(np.unique(known)) == classes]
         demo += 1
     return pairs[:count]
 

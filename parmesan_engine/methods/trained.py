@@ -59,6 +59,9 @@ class Trained(Method):
 
     net: Network | None = None
 
+    def prepare(self) -> None:
+        torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one of a process loads much of torch: seconds
+
     def begin_experience(self, experience: Experience) -> None:
         super().begin_experience(experience)
         device_of(self.device), self.learning  # what they refuse is known before anything is observed

@@ -101,7 +101,8 @@ def test_skill_of_values_is_relative_to_their_own_spread(scripted, monkeypatch):
 
 def test_the_strip_has_a_picture_of_each_step_and_every_record_an_answer_for_each(scripted):  # noqa: F811
     outcome = run_stream(tasks(), ["scripted"])
-    assert [(p.experience, p.task, p.truth.dtype.kind) for p in outcome.strip] == [("which", "segmentation", "i"), ("far", "regression", "f")]
+    shown = [(p.experience, p.task, p.truth.dtype.kind) for p in outcome.strip]
+    assert shown == [("which", "segmentation", "i"), ("far", "regression", "f")]
     for record in outcome.records:
         for picture, answer in zip(outcome.strip, record.answers, strict=True):
             assert answer.shape == picture.truth.shape == picture.picture.shape[:2] and answer.dtype == picture.truth.dtype
