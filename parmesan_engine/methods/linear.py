@@ -41,7 +41,8 @@ class Linear(Trained):
     varied: ClassVar[bool] = False
 
     def examples(self, lesson: LabelledNodes) -> list[Example]:
-        return [Example.of(self.experience.task_name, batch.keys, batch.labels) for batch in lesson.batches if len(batch.keys)]
+        batches = (batch for batch in lesson.batches if len(batch.keys))
+        return [Example.of(self.experience.task_name, self.lessons, batch.keys, batch.labels) for batch in batches]
 
     def trunk(self, examples: list[Example]) -> Standardised:
         return Standardised([example.values for example in examples])

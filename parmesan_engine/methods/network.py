@@ -18,13 +18,14 @@ class Grid:
     """A sample as a network learns it, for the head of a task.
 
     values: (channels, *grid) floats; labels: (L, *grid) shares of classes, or (1, *grid) standardised values; known: (*grid) bool,
-    where labels count; copies: how often it is learned in a round.
+    where labels count; lesson: of the same task whose part it is; copies: how often it is learned in a round.
     """
 
     values: torch.Tensor
     labels: torch.Tensor
     known: torch.Tensor
     task: str = ""
+    lesson: int = 0
     copies: int = 1
 
 

@@ -18,7 +18,6 @@ from parmesan_engine.registry import Registry
 
 STRATEGIES = Registry("strategy")
 TEMPERATURE = 2.0  # of the distilled classes, as in Li and Hoiem
-STIFFNESS = 1.0  # of weights at strength 1
 
 
 @STRATEGIES.register("finetune")
@@ -93,7 +92,7 @@ class Replay(Finetune):
     def random(self) -> np.random.Generator:
         return np.random.default_rng(self.seed)
 
-    seen = 0  # examples of all steps
+    seen: int = 0  # examples of all steps
 
     def lessons(self, new: Sequence[Example]) -> list[tuple[Example, int]]:
         copies = max(1, round(self.seen / max(len(self.kept), 1)))
@@ -139,7 +138,7 @@ class Ewc(Finetune):
 
     Matters: the diagonal of the Fisher information, with labels drawn from the network's own answers, per labelled node. The
     information of all steps is added up around the last weights, as Huszar (2018, arXiv 1712.03847) corrects it: bytes do not grow
-    with steps. Nodes without label do not count.
+    with steps. At strength 1 each earlier step weighs as much as the new one. Nodes without label do not count.
     """
 
     @cached_property
@@ -154,7 +153,7 @@ class Ewc(Finetune):
         def stiffness(net: Network, grid: Grid, features: torch.Tensor) -> torch.Tensor:
             now = dict(net.named_parameters())
             moved = sum((self.fisher[name] * (now[name] - anchors[name]).square()).sum() for name in self.fisher)
-            return 0.5 * STIFFNESS * self.strength * moved
+            return 0.5 * self.strength * moved
 
         return stiffness
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from parmesan_engine.device import device_of
+from parmesan_engine.errors import FormatError
 from parmesan_engine.methods.examples import Example
 from parmesan_engine.methods.method import Experience, Lesson, Method, Progress, answer_of, unknown
 from parmesan_engine.methods.network import Grid, Head, Network
@@ -58,17 +59,24 @@ class Trained(Method):
         return STRATEGIES.get(self.strategy)(strength=self.strength, budget=self.budget, seed=self.seed)
 
     net: Network | None = None
+    lessons: int = 0  # begun so far
+
+    def prepare(self) -> None:
+        torch.optim.AdamW([nn.Parameter(torch.zeros(1))])  # the first optimiser of a process loads for seconds
 
     def prepare(self) -> None:
         torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one of a process loads much of torch: seconds
 
     def begin_experience(self, experience: Experience) -> None:
+        if self.strength < 0 or self.budget < 0:
+            raise FormatError("strength and budget of 0 or more", f"{self.strength} and {self.budget}", "correct the method's keywords")
+        device_of(self.device), self.learning  # what these refuse is known before anything is observed
         super().begin_experience(experience)
-        device_of(self.device), self.learning  # what they refuse is known before anything is observed
         self._new: list[Example] = []
 
     def observe(self, lesson: Lesson) -> None:
         self._new += self.examples(lesson)
+        self.lessons += 1
 
     def end_experience(self, progress: Progress = None) -> None:
         if not self._new:
@@ -114,4 +122,4 @@ class Trained(Method):
 
     def _grid(self, example: Example, copies: int, net: Network) -> Grid:
         grid = self.grid(example, net.head(example.task))
-        return Grid(grid.values, grid.labels, grid.known, example.task, copies)
+        return Grid(grid.values, grid.labels, grid.known, example.task, example.lesson, copies)

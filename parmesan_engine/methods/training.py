@@ -15,7 +15,7 @@ from parmesan_engine.methods.network import Grid, Network
 SLOWER = 0.3
 STEPS = 96  # steps of a round, at the least: a round of a few samples would be scored more than it learns
 PATIENCE, DROP = 8, 3  # rounds without a better score until it stops, and until it goes on more slowly
-HELD_BACK = 0.15  # share of the samples of a task that are not learned from
+HELD_BACK = 0.15  # share of the samples of a lesson that are not learned from
 BALANCE = 0.5  # class weights: frequency to this power, inverted; 1 would make rare classes too large, 0 would miss them
 PATCH = 1 << 16  # nodes that a step learns from; larger grids are cut at random
 BRIGHTNESS = CONTRAST = 0.15  # standard deviation of what samples may differ by: a scanner, a lamp. No flips: left may mean something
@@ -103,13 +103,13 @@ def cut(grid: Grid, random: np.random.Generator, varied: bool) -> Grid:
 
 
 def _parted(grids: Sequence[Grid], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which grids are learned, as often as they count, and which are held back, some of each task.
+    """Return which grids are learned, as often as they count, and which are held back, some of each lesson: each may have its classes.
 
-    A task with a single sample has nothing to hold back: it is scored on what it learned.
+    A lesson with a single sample has nothing to hold back: it is scored on what it learned.
     """
     order, learned, held = np.random.default_rng(seed).permutation(len(grids)), [], []
-    for task in dict.fromkeys(grid.task for grid in grids):
-        mine = [i for i in order if grids[i].task == task]
+    for lesson in dict.fromkeys((grid.task, grid.lesson) for grid in grids):
+        mine = [i for i in order if (grids[i].task, grids[i].lesson) == lesson]
         count = max(1, round(HELD_BACK * len(mine)))
         held += mine[:count]
         learned += mine[count:] or mine

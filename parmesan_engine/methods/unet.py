@@ -31,7 +31,7 @@ class UNet(Trained):
     varied: ClassVar[bool] = True
 
     def examples(self, lesson: LabelledSamples) -> list[Example]:
-        made = [Example.of(self.experience.task_name, sample.array, labels)
+        made = [Example.of(self.experience.task_name, self.lessons, sample.array, labels)
                 for sample, labels in zip(lesson.samples, lesson.labels, strict=True)]
         return [example for example in made if example.places is None or len(example.places)]
 

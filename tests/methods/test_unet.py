@@ -79,7 +79,7 @@ def test_large_samples_are_averaged_onto_the_nodes_of_the_encoders():
     assert pyramid.levels[0].stride == (2, 2) and values.shape == (3, 150, 130)
     labels = np.full((300, 260), -1, np.int16)
     labels[4, 6], labels[5, 7] = 1, 2
-    grid = head.grid(Example.of("", given.array, labels), Head(16, 2, TASK))
+    grid = head.grid(Example.of("", 0, given.array, labels), Head(16, 2, TASK))
     assert grid.known.sum() == 1 and grid.labels[:, 2, 3].tolist() == [0, 0.5, 0.5]
 
 
