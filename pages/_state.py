@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from pages._cookie import NAME
+from pages._cookie import KNOWN, NAME
 from pages._desk import Desk
 from pages._film import Strip
 from pages._resume import keep, resume
@@ -82,6 +82,12 @@ def keep_place(desk: Desk) -> None:
 
 def _browser() -> str:
     return str(st.context.cookies.get(NAME, ""))
+
+
+def owner() -> str:
+    """Return what names whoever is in front of this page: the browser, so that a reload changes nothing, else the session."""
+    name = _browser()
+    return name if KNOWN.fullmatch(name) else desk().token
 
 
 def _user() -> str:

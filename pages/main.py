@@ -20,6 +20,7 @@ pages = [
     st.Page(_HERE / "export.py", title="Export", icon=":material/package_2:"),
     st.Page(_HERE / "encoders.py", title="Encoders", icon=":material/layers:"),
     st.Page(_HERE / "compare.py", title="Compare", icon=":material/compare:"),
+    st.Page(_HERE / "continual.py", title="Continual", icon=":material/stacked_line_chart:"),
     st.Page(_HERE / "learn.py", title="Learn", icon=":material/school:"),
 ]
 st.navigation(pages, position="top").run()

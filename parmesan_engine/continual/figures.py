@@ -1,5 +1,6 @@
 """Figures of an outcome. A colour is a kind of method, dash and marker its variant; names stand at the right, level with the scores."""
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from parmesan_engine.continual import measures
 from parmesan_engine.continual.outcome import Outcome
+from parmesan_engine.methods import METHODS
 
 OURS = "parmesan"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -24,7 +26,7 @@ COSTS = {"absorb_seconds": "seconds to absorb a step", "bytes": "bytes kept afte
 ALSO = {"absorb_seconds": "absorb_seconds_with_encoding"}  # drawn hollow beside it
 ABOUT = {
     "curves": "After each step (left to right): the mean score on all steps learned so far; bars are one standard deviation over seeds.",
-    "first": "The score on the first step alone, after each later step: a line that falls is forgetting.",
+    "one": "The score on one step alone, after it and after each later step: a line that falls is forgetting.",
     "matrices": "Rows: after which step; columns: scored on which step. Right of the diagonal: scored before it was learned.",
     "absorb_seconds": "Score after the last step against the seconds to absorb one (log): filled without, hollow with encoding its "
                       "samples. Up and left is better.",
@@ -35,12 +37,16 @@ LONGEST = 16  # letters of the name of a step on an axis
 
 
 def label(method: str) -> str:
-    """Return what people call a recipe: `unet ewc` for `unet:strategy=ewc`.
+    """Return what people call a recipe: its strategy without the keyword, and named also where it is the default.
 
     >>> label("unet:strategy=ewc,minutes=1.0")
     'unet ewc, minutes=1.0'
     """
-    return method.replace(":strategy=", " ").replace(":", " ").replace(",", ", ")
+    name, _, rest = method.partition(":")
+    usual = inspect.signature(METHODS.get(name)).parameters.get("strategy") if name in METHODS.names() else None
+    if usual is not None and "strategy=" not in rest:
+        rest = ",".join([f"strategy={usual.default}", *filter(None, [rest])])
+    return f"{name} {rest}".strip().replace("strategy=", "").replace(",", ", ")
 
 
 def styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -41,7 +41,7 @@ def report(outcome: Outcome, toys: Sequence[Toy] = ()) -> str:
     title = f"{outcome.stream['name']}: {outcome.stream['kind']} steps"
     parts = [f"<h1>{html.escape(title)}</h1>", _about(outcome), "<h2>Numbers</h2>", _numbers(outcome),
              "<h2>Score step by step</h2>", '<div class="pair">', _figure(figures.ABOUT["curves"], figures.curves(outcome)),
-             _figure(figures.ABOUT["first"], figures.curves(outcome, 0)), "</div>", "<h2>Score against cost</h2>", '<div class="pair">',
+             _figure(figures.ABOUT["one"], figures.curves(outcome, 0)), "</div>", "<h2>Score against cost</h2>", '<div class="pair">',
              *(_figure(figures.ABOUT[what], figures.cost(outcome, what)) for what in figures.COSTS), "</div>",
              "<h2>Result matrices</h2>", _figure(figures.ABOUT["matrices"], figures.matrices(outcome)),
              f"<h2>The same samples after every step</h2><p>{STRIP}</p>", *_strips(outcome)]
@@ -75,18 +75,18 @@ def _about(outcome: Outcome) -> str:
                     f"{step['tests']} held-back samples{_classes(step)}</li>" for step in outcome.stream["steps"])
     bytes_ = f"; budget {html.escape(str(budget['asked']))}: {html.escape(str(budget['meaning']))}" if budget["asked"] else ""
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in outcome.stream["notes"])
-    return (f"<p>Encoder {html.escape(_text(run['encoder']))}; seeds {', '.join(map(str, run['seeds']))}{bytes_}. Written on "
-            f"{html.escape(platform.platform())}, {os.cpu_count()} cores, torch {torch.__version__}. Encoding takes "
-            f"{run['encode_ms_per_query']:.0f} ms a sample. Peak memory: {html.escape(str(run['peak']))}.</p><ol>{steps}</ol>"
+    return (f"<p>Encoder {html.escape(run['encoder'])}; seeds {', '.join(map(str, run['seeds']))}{bytes_}. Written on "
+            f"{html.escape(platform.platform())}, {os.cpu_count()} cores, torch {torch.__version__}. "
+            f"{_encoding(run['encode_ms_per_query'])}Peak memory: {html.escape(str(run['peak']))}.</p><ol>{steps}</ol>"
             + (f"<p>What was done with the data:</p><ul>{notes}</ul>" if notes else ""))
+
+
+def _encoding(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"Encoding takes {milliseconds:.0f} ms a sample. "
 
 
 def _classes(step: dict[str, Any]) -> str:
     return f" ({html.escape(', '.join(map(str, step['classes'])))})" if step["classes"] else ""
-
-
-def _text(recipe: Any) -> str:
-    return recipe if isinstance(recipe, str) else f"{recipe['name']} {recipe['keywords'] or ''}".strip()
 
 
 def _numbers(outcome: Outcome) -> str:

@@ -14,7 +14,6 @@ from parmesan_engine.continual.outcome import Outcome, Picture
 from parmesan_engine.io.palette import Color
 
 UNKNOWN = (110, 110, 110)  # as `render.values_rgb` shows what is not known
-WIDEST = 192  # pixels of a picture in the file
 STYLE = """
 .strip { display: flex; gap: 14px; align-items: flex-start; overflow-x: auto; font-size: 0.85rem; line-height: 1.25; }
 .strip figure { margin: 0 0 8px; } .strip figcaption { font-weight: 600; margin-bottom: 2px; }
@@ -43,7 +42,7 @@ def strip(outcome: Outcome, which: int, methods: tuple[str, ...] = ()) -> str:
         mark = ' class="ours"' if method.partition(":")[0] == OURS else ""
         rows.append(f"<tr><th{mark}>{html.escape(label(method))}</th>{''.join(cells)}</tr>")
     given = "".join(f"<figure><figcaption>{name}</figcaption>{_image(pixels, name)}</figure>" for name, pixels in
-                    (("sample", _small(picture.picture)), ("truth", _answer(picture.truth, task, limits))))
+                    (("sample", picture.picture), ("truth", _answer(picture.truth, task, limits))))
     return (f'<div class="strip"><div class="given">{given}{_legend(task, limits)}</div>'
             f"<table><tr><th></th>{''.join(heads)}</tr>{''.join(rows)}</table></div>")
 
@@ -68,14 +67,8 @@ def _limits(task: dict[str, Any], picture: Picture) -> tuple[float, float]:
 def _answer(answer: np.ndarray, task: dict[str, Any], limits: tuple[float, float]) -> np.ndarray:
     """Return (h, w, 3) uint8: classes in their colours, or values from violet to yellow; unknown is grey."""
     if task["kind"] == "regression":
-        return render.values_rgb(_small(answer).astype(np.float32), limits)
-    return np.asarray([*task["colors"], UNKNOWN], np.uint8)[_small(answer)]
-
-
-def _small(plane: np.ndarray) -> np.ndarray:
-    """Return every n-th row and column of a plane."""
-    step = -(-max(plane.shape[:2]) // WIDEST)
-    return plane[::step, ::step]
+        return render.values_rgb(answer.astype(np.float32), limits)
+    return np.asarray([*task["colors"], UNKNOWN], np.uint8)[answer]
 
 
 def _image(pixels: np.ndarray, text: str) -> str:

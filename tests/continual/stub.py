@@ -18,8 +18,8 @@ def outcome(methods=METHODS, *, seeds=(0, 1), unlearned="") -> Outcome:
              for name, task in STEPS]
     halves = np.broadcast_to((np.arange(48) >= 24).astype(np.int16), (32, 48))
     strip = (Picture("one", "city", "classes", rng.integers(0, 255, (32, 48, 3), dtype=np.uint8), halves),
-             Picture("<two>", "depth", "depth", rng.integers(0, 255, (400, 600, 3), dtype=np.uint8),
-                     np.broadcast_to(np.linspace(800, 2000, 600, dtype=np.float16), (400, 600))))
+             Picture("<two>", "depth", "depth", rng.integers(0, 255, (40, 60, 3), dtype=np.uint8),
+                     np.broadcast_to(np.linspace(800, 2000, 60, dtype=np.float16), (40, 60))))
     records = [_record(rng, halves, method, number, seed, step, unlearned, seed == seeds[0])
                for seed in seeds for number, method in enumerate(methods) for step in range(3 + bool(unlearned))]
     return Outcome({"name": "stub", "kind": "task", "notes": ["ignored: 3 % of the pixels"], "tasks": TASKS, "steps": steps},
@@ -32,7 +32,7 @@ def _record(rng, halves, method, number, seed, step, unlearned, pictures) -> Ste
     scores = [None if at > step else round(0.9 - 0.03 * number - lost * (min(step, 2) - at) + 0.01 * seed, 3) for at in range(3)]
     if step == 3:
         scores[[name for name, _ in STEPS].index(unlearned)] = 0.1
-    answers = [np.where(rng.uniform(size=(32, 48)) < 0.1, -1, halves).astype(np.int16), np.full((400, 600), np.nan, np.float16)]
+    answers = [np.where(rng.uniform(size=(32, 48)) < 0.1, -1, halves).astype(np.int16), np.full((40, 60), np.nan, np.float16)]
     return StepRecord(method, seed, step, STEPS[step][0] if step < 3 else f"without {unlearned}", scores, [{} for _ in scores],
                       0.004 if number == 0 else 0.5 * 8**number, 0.0 if method.startswith("unet") else 0.7, 4000 * (number + 1) ** 5, 3.0,
                       None, "as told" if number == 1 else "", answers if pictures else [])

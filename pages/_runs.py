@@ -1,0 +1,137 @@
+"""What was asked of the Continual page, and what has come of it so far. No Streamlit in here."""
+
+import inspect
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from parmesan_engine.continual.describing import describe, strip_of
+from parmesan_engine.continual.outcome import Outcome, StepRecord
+from parmesan_engine.continual.procedural import NAMES, procedural
+from parmesan_engine.continual.protocol import EQUAL, run_stream
+from parmesan_engine.continual.steps import Stream
+from parmesan_engine.continual.streams import class_steps, domain_steps, task_steps
+from parmesan_engine.errors import FormatError
+from parmesan_engine.jobs import Job
+from parmesan_engine.methods import METHODS
+from parmesan_engine.methods.strategies import STRATEGIES
+
+KEPT = 8  # runs that are remembered, one for each browser
+FAST = (EQUAL, "knn", "nearest_class_mean", "hummingbird", "linear", "linear:strategy=replay")
+PATIENCE = 2  # minutes that a network of pixels is trained for a step when it is chosen from the list
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be learned, and how. folders: none for data made here with `dims` axes; per_class: None for all labelled pixels;
+    size, slices, group and per_step are for folders (see `continual.streams`); unlearn: name of a step, "" for none."""
+
+    kind: str = "domain"
+    dims: int = 2
+    folders: tuple[str, ...] = ()
+    samples: int = 6
+    tests: int = 4  # fewer may hold nothing of a class
+    per_class: int | None = 30
+    size: int | None = None
+    slices: int = 0
+    group: str = ""
+    per_step: int = 2
+    encoder: str = "filter_bank"
+    seeds: int = 1
+    equal: bool = False
+    methods: tuple[str, ...] = ()
+    unlearn: str = ""
+
+    @property
+    def title(self) -> str:
+        return ", ".join(self.folders) or NAMES[self.dims]
+
+    def stream(self, seed: int) -> Stream:
+        """Return the stream. Raises what the engine raises for folders that do not fit."""
+        common = {"samples": self.samples, "tests": self.tests, "per_class": self.per_class, "seed": seed}
+        if not self.folders:
+            return procedural(self.kind, self.dims, **common)
+        common |= {"size": self.size, "slices": self.slices}
+        if self.kind == "domain":
+            return domain_steps(self.folders, group=self.group, **common)
+        if self.kind == "task":
+            return task_steps(self.folders, **common)
+        if len(self.folders) > 1:
+            raise FormatError("one folder for steps of classes", f"{len(self.folders)}", "leave out the others, or choose domain steps")
+        return class_steps(self.folders[0], per_step=self.per_step, **common)
+
+
+@dataclass
+class Run:
+    """One run. outcome: what there is of it, None before the first step is scored; whole: whether all of it is there. Thread-safe."""
+
+    wanted: Wanted
+    known: tuple[StepRecord, ...] = ()  # of an earlier run of the same stream
+    outcome: Outcome | None = None
+    whole: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def done(self) -> int:
+        """How many records there are: what a page looks at to see whether there is more to draw."""
+        outcome = self.outcome
+        return len(outcome.records) if outcome else 0
+
+    def work(self, job: Job) -> None:
+        """Teach all methods all seeds: the work of a job."""
+        wanted, complete = self.wanted, None
+        for seed in range(wanted.seeds):
+            stream = wanted.stream(seed)
+            if seed == 0:
+                self.outcome = Outcome(describe(stream), {"seeds": [seed]}, (), strip_of(stream)[0])
+            one = run_stream(stream, wanted.methods, encoder=wanted.encoder, seed=seed, budget=EQUAL if wanted.equal else None,
+                             unlearn=wanted.unlearn, known=self.known, watch=self._watch,
+                             progress=lambda share, text, seed=seed: job.report((seed + share) / wanted.seeds, text))
+            complete = complete.joined(one) if complete else one
+            self.outcome = complete
+        self.whole = True
+
+    def _watch(self, record: StepRecord) -> None:
+        with self._lock:
+            self.outcome = replace(self.outcome, records=(*self.outcome.records, record))
+
+
+class Runs:
+    """The last run of each browser. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str) -> Run | None:
+        with self._lock:
+            return self._runs.get(key)
+
+    def begin(self, key: str, wanted: Wanted) -> Run:
+        """Remember a new run and return it; what an earlier one of the same stream has learned need not be learned again."""
+        with self._lock:
+            before = self._runs.pop(key, None)
+            same = before and before.outcome and replace(before.wanted, methods=wanted.methods, unlearn=wanted.unlearn) == wanted
+            self._runs[key] = Run(wanted, before.outcome.records if same else ())
+            while len(self._runs) > KEPT:
+                self._runs.popitem(last=False)
+            return self._runs[key]
+
+
+RUNS = Runs()  # of all sessions
+
+
+def offered() -> list[str]:
+    """Return the methods to choose from as text: PARMESAN first, networks once for each strategy and for a few minutes."""
+    found = []
+    for name in METHODS.names():
+        method = METHODS.get(name)
+        common = {"minutes": PATIENCE} if method.raw else {}
+        variants = [{"strategy": s} for s in STRATEGIES.names()] if "strategy" in inspect.signature(method).parameters else [{}]
+        found += [METHODS.text({"name": name, "keywords": {**variant, **common}}) for variant in variants]
+    return sorted(found, key=lambda text: text != EQUAL)
+
+
+def fast() -> list[str]:
+    """Return methods that are through in seconds."""
+    return [text for text in offered() if text in FAST]
