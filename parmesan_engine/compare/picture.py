@@ -21,6 +21,7 @@ from parmesan_engine.memory.copying import batches_of
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.methods import METHODS, Method, learn_at_once
 from parmesan_engine.methods.labelled import LabelledNodes, LabelledSamples
+from parmesan_engine.project.fitting import forget_last
 from parmesan_engine.project.scoring import without_painted
 from parmesan_engine.project.truth import in_use
 from parmesan_engine.project.truth import truth as truth_of
@@ -90,6 +91,7 @@ def learn(project, text: str, progress: Progress = None) -> Learned:
     lesson = samples_of(nodes, features.sample) if method.raw else nodes
     if progress:
         progress(0.0)
+    forget_last()  # of the project, or of another method: it would be learned in no time
     start = time.perf_counter()
     learn_at_once(method, lesson, progress)
     seconds = time.perf_counter() - start

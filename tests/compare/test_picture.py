@@ -8,7 +8,7 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, LimitError, Sh
 from parmesan_engine.evaluation import Score
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.jobs import StoppedError
-from parmesan_engine.project import Project
+from parmesan_engine.project import Project, fitting
 from parmesan_engine.project.entries import make_batch, one_hot
 from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.project.truth import truth as kept_truth
@@ -59,6 +59,16 @@ def test_ours_says_what_the_studio_says(project):
     shown = project.samples()[1].id
     said, known = answer(learn(project, "parmesan"), Asked(project, shown)).values, project.predict(shown)
     np.testing.assert_allclose(said, known.values if known.labels is None else known.labels, rtol=1e-6)
+
+
+def test_each_method_fits_what_it_needs_itself(tmp_path, monkeypatch):
+    fits, fit = [], fitting.fit
+    monkeypatch.setattr(fitting, "fit", lambda *given, **named: fits.append(1) or fit(*given, **named))
+    with make(tmp_path / "tiny", 2) as project:
+        before = len(fits)  # the project's own, of the same examples
+        for text in ("parmesan", "hierarchical"):
+            learn(project, text)
+        assert len(fits) - before == 2
 
 
 def test_painted_places_are_not_scored(project):
