@@ -11,8 +11,8 @@ from parmesan_engine.jobs import StoppedError
 from parmesan_engine.methods import METHODS, Experience, learn_at_once, training, unet_trunk
 from parmesan_engine.methods.strategies import STRATEGIES
 from parmesan_engine.registry import recipe_of
-from tests.helpers import SIDES, TASK, VALUES, truth
-from tests.methods.lessons import learn, lesson, query, values
+from tests.helpers import SIDES, TASK, VALUES, sample, truth
+from tests.methods.lessons import ENCODER, learn, lesson, query, values
 
 # Keywords; where there are several, each is a case.
 QUICK = {"random_forest": ("trees=10",), "dkvb": ("codebooks=8,pairs=64,steps=100",), "mbpa": ("window=0", "window=4"),
@@ -119,6 +119,14 @@ def test_asking_changes_nothing(make):
     assert np.array_equal(*given)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (33, 50)])
+def test_samples_of_any_size_are_answered_also_between_nodes(make, shape):
+    method = learn(make(), "one", FIRST)
+    given = sample(shape=shape)
+    answer = method.predict(given if method.raw else ENCODER.encode(given, stride=2))
+    assert answer.shape == shape and answer.dtype == np.int16 and set(np.unique(answer)) <= {0, 1, 2}
+
+
 def test_learning_leaves_the_lesson_as_it_was(make):
     method = make()
     given, again = lesson(method, FIRST), lesson(method, FIRST)
@@ -197,6 +205,8 @@ def test_a_step_that_is_forgotten_exactly_was_never_learned(name):
         method.forget("two")
         answer = method.predict(query(method))
         assert (np.isnan(answer) if task is VALUES else answer == -1).all() and method.bytes == 0
+        learn(method, "two", SECOND, task=task, classes=(0, 2))
+        assert same(method.predict(query(method)), other.predict(query(other)))
 
 
 @pytest.mark.parametrize("name", FORGETS["exactly"])
