@@ -28,4 +28,4 @@ def cube(sample: Sample, paint, width: int) -> Image.Image:
         offset = -back @ np.asarray(corner)
         drawn = lit.transform(canvas.size, Image.Transform.AFFINE, (*back[0], offset[0], *back[1], offset[1]), Image.Resampling.NEAREST)
         canvas.alpha_composite(drawn)
-    return canvas.resize((canvas.width // FINER, canvas.height // FINER), Image.Resampling.LANCZOS)
+    return canvas.reduce(FINER)

@@ -1,5 +1,7 @@
 """Lesson 3: message passing."""
 
+from functools import cache
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -35,13 +37,13 @@ def draw(count: int) -> None:
     scan, *both, chart = st.columns(4, gap="small")
     with scan:
         st.markdown("**The scan**")
-        st.image(cube(scene.sample, lambda face, axis, index: face, WIDE), width="stretch")
+        st.image(_scan(), width="stretch")
         keys(scene.task)
     for column, to in zip(both, (NEAR, ALIKE), strict=True):
         with column:
             heard = rounds.after(count, to)
             st.markdown(f"**{NAMES[to].capitalize()}**")
-            st.image(_answer(heard.labels), width="stretch")
+            st.image(_answer(count, to), width="stretch")
             st.markdown(f"mean IoU **{heard.miou:.2f}**, vessels **{heard.iou[2]:.2f}**")
     with chart:
         st.markdown("**Mean IoU, round by round**")
@@ -64,8 +66,14 @@ def now(count: int) -> str:
     return "**Overtaken.** The blur has passed its best; those who listen to their like still gain."
 
 
-def _answer(labels: np.ndarray) -> Image.Image:
-    scene = rounds.scene()
+@cache
+def _scan() -> Image.Image:
+    return cube(rounds.scene().sample, lambda face, axis, index: face, WIDE)
+
+
+@cache
+def _answer(count: int, to: str) -> Image.Image:
+    scene, labels = rounds.scene(), rounds.after(count, to).labels
 
     def paint(face: np.ndarray, axis: int, index: int) -> np.ndarray:
         plane = render.plane_of(labels, axis, index)

@@ -58,34 +58,38 @@ def now(count: int) -> str:
 def _figure(count: int) -> go.Figure:
     """Return the trace with the answer behind it, the truth below, and an arc from the place asked about to its nearest example."""
     scene, answer, ink = strokes.scene(), strokes.after(count), theme().ink
-    seconds, values = scene.sample.spacing[0], scene.sample.array[0]
+    step, values = scene.sample.spacing[0], scene.sample.array[0]
     low, high = float(values.min()), float(values.max())
-    deep = 0.14 * (high - low)
-    figure = go.Figure(go.Scatter(x=np.arange(len(values)) * seconds, y=values, mode="lines", line={"color": ink, "width": 2}))
-    bands = (high + deep, low - deep, answer.labels, 0.4), (low - 1.4 * deep, low - 2.2 * deep, scene.truth, 0.9)
-    for top, bottom, labels, opacity in bands:
-        edges = np.flatnonzero(np.diff(labels)) + 1
-        for start, stop in zip([0, *edges], [*edges, len(labels)], strict=True):
-            color = UNKNOWN if labels[start] < 0 else css(scene.task.colors[labels[start]])
-            figure.add_shape(type="rect", x0=start * seconds, x1=stop * seconds, y0=bottom, y1=top, fillcolor=color, layer="below",
-                             opacity=opacity, line={"width": 0})
-    for stroke in scene.strokes[:count]:
-        figure.add_shape(type="rect", x0=stroke.start * seconds, x1=stroke.stop * seconds, y0=low - deep, y1=low - 0.45 * deep,
-                         fillcolor=css(scene.task.colors[stroke.label]), line={"width": 1.5, "color": ink})
-    x = scene.asked * seconds
-    figure.add_annotation(x=x, y=high + 0.2 * deep, text="<b>?</b>", showarrow=False, font={"size": 26, "color": TEAL})
-    figure.add_shape(type="line", x0=x, x1=x, y0=low - deep, y1=high - 0.6 * deep, line={"color": TEAL, "width": 2, "dash": "dot"})
+    deep, x = 0.14 * (high - low), scene.asked * step
+    level = high - 0.6 * deep
+    shapes = _bands(answer.labels, low - deep, high + deep, 0.4) + _bands(scene.truth, low - 2.2 * deep, low - 1.4 * deep, 0.9)
+    shapes += [{"type": "rect", "x0": stroke.start * step, "x1": stroke.stop * step, "y0": low - deep, "y1": low - 0.45 * deep,
+                "fillcolor": css(scene.task.colors[stroke.label]), "line": {"width": 1.5, "color": ink}}
+               for stroke in scene.strokes[:count]]
+    shapes.append({"type": "line", "x0": x, "x1": x, "y0": low - deep, "y1": level, "line": {"color": TEAL, "width": 2, "dash": "dot"}})
+    words = [{"x": x, "y": high + 0.2 * deep, "text": "<b>?</b>", "showarrow": False, "font": {"size": 26, "color": TEAL}},
+             {"x": 0, "y": low - 1.8 * deep, "text": "truth ", "showarrow": False, "xanchor": "right"}]
     if answer.witness is not None:
-        to, level = answer.witness.at[0] * seconds, high - 0.6 * deep
-        figure.add_shape(type="path", path=f"M {x} {level} Q {(x + to) / 2} {high + 1.6 * deep} {to} {level}",
-                         line={"color": TEAL, "width": 3})
-        figure.add_annotation(x=to, y=values[answer.witness.at[0]], ax=to, ay=level, axref="x", ayref="y", text="", arrowhead=2,
-                              arrowsize=1.2, arrowwidth=3, arrowcolor=TEAL)
-    figure.add_annotation(x=0, y=low - 1.8 * deep, text="truth ", showarrow=False, xanchor="right", font={"size": FONT})
-    figure.update_layout(height=330, margin={"l": 50, "r": 8, "t": 8, "b": 8}, showlegend=False, font={"size": FONT},
-                         xaxis={"range": [0, len(values) * seconds], "title": "seconds", "showgrid": False, "zeroline": False},
-                         yaxis={"visible": False, "range": [low - 2.3 * deep, high + deep]})
-    return figure
+        at = answer.witness.at[0]
+        to = at * step
+        shapes.append({"type": "path", "path": f"M {x} {level} Q {(x + to) / 2} {high + 1.6 * deep} {to} {level}",
+                       "line": {"color": TEAL, "width": 3}})
+        words.append({"x": to, "y": float(values[at]), "ax": to, "ay": level, "axref": "x", "ayref": "y", "text": "", "arrowhead": 2,
+                      "arrowsize": 1.2, "arrowwidth": 3, "arrowcolor": TEAL})
+    trace = go.Scatter(x=np.arange(len(values)) * step, y=values, mode="lines", line={"color": ink, "width": 2})
+    return go.Figure(trace, {  # all at once: one by one, plotly checks everything again each time
+        "height": 330, "margin": {"l": 50, "r": 8, "t": 8, "b": 8}, "font": {"size": FONT}, "shapes": shapes, "annotations": words,
+        "xaxis": {"range": [0, len(values) * step], "title": "seconds", "showgrid": False, "zeroline": False},
+        "yaxis": {"visible": False, "range": [low - 2.3 * deep, high + deep]}})
+
+
+def _bands(labels: np.ndarray, bottom: float, top: float, opacity: float) -> list[dict]:
+    """Return rectangles in the colours of (t,) labels, one for each run of equal ones."""
+    step, edges = strokes.scene().sample.spacing[0], np.flatnonzero(np.diff(labels)) + 1
+    colors = [*map(css, strokes.scene().task.colors), UNKNOWN]  # -1 is the last
+    return [{"type": "rect", "x0": start * step, "x1": stop * step, "y0": bottom, "y1": top, "fillcolor": colors[labels[start]],
+             "opacity": opacity, "layer": "below", "line": {"width": 0}}
+            for start, stop in zip([0, *edges], [*edges, len(labels)], strict=True)]
 
 
 def _table(count: int) -> Image.Image:
