@@ -49,7 +49,8 @@ def now(stop: int) -> str:
                 "which knows two words, is at ease everywhere.")
     if stop == steps.STEPS:
         return ("The memory lost step 2, **and only step 2**: it is the memory that would never have seen it. The network has nothing to "
-                "press: it forgets what it should keep, and cannot forget what it must.")
+                "press: it forgets what it should keep, and cannot forget what it must. What helps it, and what that costs, is on the page "
+                "Continual.")
     lost = [n + 1 for n in range(stop) if network.right[n] < 0.05]
     return (f"The network is {100 * network.right[stop]:.0f} % right about what it has just seen"
             + (f", and **0 %** about step{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}. Nobody told it to forget: the same weights "
@@ -75,8 +76,9 @@ def _scores(network: tuple[float, ...], memory: tuple[float, ...], stop: int) ->
         figure.add_bar(x=[f"step {n + 1}" for n in range(learned)], y=right[:learned], name=name, marker={"color": color},
                        text=[f"{100 * one:.0f}" for one in right[:learned]], textposition="outside", cliponaxis=False)
     figure.update_layout(height=380, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": FONT}, bargap=0.3,
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-                         xaxis={"range": [-0.5, steps.STEPS - 0.5]}, yaxis={"range": [0, 1.1], "tickformat": ".0%"})
+                         legend={"font": {"size": FONT}, "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+                         xaxis={"tickfont": {"size": FONT}, "range": [-0.5, steps.STEPS - 0.5]},
+                         yaxis={"range": [0, 1.1], "tickformat": ".0%", "tickfont": {"size": FONT}})
     return figure
 
 

@@ -20,8 +20,8 @@ COLORS = {NEAR: RUST, ALIKE: TEAL}
 TEXT = """Each voxel of this scan has asked its neighbours *in the memory*, and alone many go astray. Now the voxels talk to **each
 other**: in every round each one mixes its own votes $y^{(0)}$ with what it hears around it. The table $A$ says who listens to whom.
 
-On the left everybody listens to all that are near, on the right only to those that also **look alike**. Let them talk. Which gets better
-first, and what becomes of the thin red vessels?"""
+In one block everybody listens to all that are near, in the other only to those that also **look alike**. Let them talk. Which one gets
+better first, and what becomes of the thin red vessels?"""
 
 
 def control() -> int:
@@ -92,8 +92,9 @@ def _curves(count: int) -> go.Figure:
         figure.add_scatter(x=[here], y=[scores[here]], mode="markers", showlegend=False,
                            marker={"size": 15, "color": color, "line": {"width": 2, "color": theme().paper}})
     figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": FONT},
-                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-                         xaxis={"title": "rounds", "tickvals": places, "ticktext": list(map(str, rounds.ROUNDS)), "showgrid": False})
+                         legend={"font": {"size": FONT}, "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+                         xaxis={"title": "rounds", "tickvals": places, "ticktext": list(map(str, rounds.ROUNDS)), "showgrid": False,
+                                "tickfont": {"size": FONT}}, yaxis={"tickfont": {"size": FONT}})
     return figure
 
 

@@ -14,7 +14,7 @@ from pages._panel import css
 from parmesan_engine.types import TaskSpec
 
 PLAIN = {"displayModeBar": False, "staticPlot": True}  # nothing to drag by accident in front of a class
-FONT = 15
+FONT = 16
 WIDE = 576  # pixels of a picture: nodes are squares, not blurred
 _ACCENT = {False: "#0e7490", True: "#22b8d6"}
 

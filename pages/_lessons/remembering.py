@@ -10,20 +10,19 @@ from pages._lessons.lesson import FONT, PLAIN, Lesson, enlarged, formula, keys, 
 from pages._panel import css
 from parmesan_engine.lessons import strokes
 
-UNKNOWN = "#9aa3ad"
 MOST_ROWS, GAP = 92, 10
 TEXT = """A **memory** is a table. Each row is an *example*: what a place looks like (its features $h$) and what somebody called it (its
 label $y$). To learn is to add rows; nothing is trained. To answer, find the row that looks most alike and say its label; if nothing looks
-alike, say *unknown*.
+alike, say *unknown* (no colour).
 
 Label one heartbeat, stroke by stroke. What happens to the three others?"""
 NOW = (
     "An empty memory guesses nothing: every place is **unknown**.",
     "One stroke, and it is found in **every** beat. It knows only this one word, so it says it wherever something looks a little alike.",
     "A second word, and much of what was called QRS complex is taken back, in all beats at once: a nearer example has spoken.",
-    "T waves are found. But what is this: **P waves are now called something else**. It has never seen one and names the nearest it knows.",
+    "T waves are found. But **P waves are called baseline**: it has never seen one, and names what looks most alike of all it knows.",
     "Now it knows P waves, all four of them. But the flat line before each beat is called P wave: it has never seen that line.",
-    "One stroke on one flat line **corrects all flat lines**. Nothing was trained again; a few rows were added.",
+    "One stroke on one flat line **corrects the flat lines of all beats**. Nothing was trained again; a few rows were added.",
     "Six strokes in one beat, and {right} of the recording is right, three beats of which nobody has touched.",
 )
 
@@ -43,11 +42,14 @@ def control() -> int:
 def draw(count: int) -> None:
     trace, table = st.columns([4, 1], gap="medium")
     with trace:
-        st.plotly_chart(_figure(count), config=PLAIN, key="heartbeat")
-        keys(strokes.scene().task, ("unknown", UNKNOWN))
+        with st.container(key="heartbeat-box"):  # as high as the screen allows
+            st.plotly_chart(_figure(count), config=PLAIN, key="heartbeat", height="stretch")
+        keys(strokes.scene().task)
     with table:
         st.image(_table(count), width="stretch")
-        st.caption(f"The memory: {len(strokes.after(count).rows)} rows. Left the label, right the features.")
+        answer = strokes.after(count)
+        took = f"; the last stroke took {1000 * answer.seconds:.1f} ms to learn" if count else ""
+        st.caption(f"The memory: {len(answer.rows)} rows{took}. Left the label, right the features.")
 
 
 def now(count: int) -> str:
@@ -78,18 +80,18 @@ def _figure(count: int) -> go.Figure:
                       "arrowsize": 1.2, "arrowwidth": 3, "arrowcolor": TEAL})
     trace = go.Scatter(x=np.arange(len(values)) * step, y=values, mode="lines", line={"color": ink, "width": 2})
     return go.Figure(trace, {  # all at once: one by one, plotly checks everything again each time
-        "height": 330, "margin": {"l": 50, "r": 8, "t": 8, "b": 8}, "font": {"size": FONT}, "shapes": shapes, "annotations": words,
-        "xaxis": {"range": [0, len(values) * step], "title": "seconds", "showgrid": False, "zeroline": False},
+        "margin": {"l": 55, "r": 8, "t": 8, "b": 8}, "font": {"size": FONT}, "shapes": shapes, "annotations": words,
+        "xaxis": {"tickfont": {"size": FONT}, "range": [0, len(values) * step], "title": "seconds", "showgrid": False, "zeroline": False},
         "yaxis": {"visible": False, "range": [low - 2.3 * deep, high + deep]}})
 
 
 def _bands(labels: np.ndarray, bottom: float, top: float, opacity: float) -> list[dict]:
     """Return rectangles in the colours of (t,) labels, one for each run of equal ones."""
     step, edges = strokes.scene().sample.spacing[0], np.flatnonzero(np.diff(labels)) + 1
-    colors = [*map(css, strokes.scene().task.colors), UNKNOWN]  # -1 is the last
+    colors = list(map(css, strokes.scene().task.colors))
     return [{"type": "rect", "x0": start * step, "x1": stop * step, "y0": bottom, "y1": top, "fillcolor": colors[labels[start]],
              "opacity": opacity, "layer": "below", "line": {"width": 0}}
-            for start, stop in zip([0, *edges], [*edges, len(labels)], strict=True)]
+            for start, stop in zip([0, *edges], [*edges, len(labels)], strict=True) if labels[start] >= 0]
 
 
 def _table(count: int) -> Image.Image:
