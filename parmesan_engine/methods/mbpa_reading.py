@@ -49,8 +49,8 @@ def adapted(queries: torch.Tensor, near: torch.Tensor, labels: torch.Tensor, wei
     """Return (B, Q, L) answers, logits or values, of B heads, each adapted to its own K neighbours and asked Q queries.
 
     queries: (B, Q, D); near: (B, K, D); labels: (B, K, L); weights: (B, K); head: (L, D), which all start from and which is not changed.
-    beta: how strongly a head is held back to where it started. The pull is taken after the gradient, implicitly [ours]: with the
-    paper's explicit one to first order, and steady for a beta of any size.
+    beta: how strongly a head is held back to where it started. The pull is taken after the gradient, implicitly [ours]: it comes to rest
+    where the paper's explicit one does, and is steady for a beta of any size.
     """
     base, likeness = near @ head.T, near @ near.mT
     change = torch.zeros_like(base)
