@@ -80,9 +80,9 @@ def _pictures(project: Project, record: SampleRecord, answers: dict[str, Answer]
     task, sample = project.task, project.read_sample(record.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         given = truth_of(project.path, record.id)
-        views = [view for view in _errors.VIEWS if view != "Truth"] if given is not None else ["Prediction"]
-        view = st.segmented_control("Show", views, default="Prediction", key=f"compare-view-{len(views)}",
-                                    label_visibility="collapsed") or "Prediction"
+        view = "Prediction"
+        if given is not None:
+            view = st.segmented_control("Show", ("Prediction", "Errors"), default=view, key="compare-view", label_visibility="collapsed") or view
         index = None
         if record.spatial_dims == 3:
             depth = record.spatial_shape[0]
