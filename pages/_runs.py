@@ -17,7 +17,8 @@ from parmesan_engine.methods import METHODS
 from parmesan_engine.methods.strategies import STRATEGIES
 
 KEPT = 8  # runs that are remembered, one for each browser
-FAST = (EQUAL, "knn", "nearest_class_mean", "hummingbird", "linear", "linear:strategy=replay")
+OURS = (EQUAL, f"{EQUAL}:refit=false")
+FAST = (*OURS, "knn", "nearest_class_mean", "hummingbird", "linear", "linear:strategy=replay")
 PATIENCE = 2  # minutes that a network of pixels is trained for a step when it is chosen from the list
 
 
@@ -123,13 +124,13 @@ RUNS = Runs()  # of all sessions
 
 def offered() -> list[str]:
     """Return the methods to choose from as text: PARMESAN first, networks once for each strategy and for a few minutes."""
-    found = []
+    found = list(OURS)
     for name in METHODS.names():
         method = METHODS.get(name)
         common = {"minutes": PATIENCE} if method.raw else {}
         variants = [{"strategy": s} for s in STRATEGIES.names()] if "strategy" in inspect.signature(method).parameters else [{}]
         found += [METHODS.text({"name": name, "keywords": {**variant, **common}}) for variant in variants]
-    return sorted(found, key=lambda text: text != EQUAL)
+    return list(dict.fromkeys(found))
 
 
 def fast() -> list[str]:

@@ -20,7 +20,7 @@ _PLAIN = {"displayModeBar": False}
 
 
 def page() -> None:
-    st.html('<div class="lead"><b>Continual learning</b>: data comes in steps, and a method learns each without seeing the earlier ones '
+    st.html('<div class="lead"><b>Continual learning</b> Data comes in steps, and a method learns each without seeing the earlier ones '
             "again. What does it still know, and what did the step cost?</div>")
     wanted = choose()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -85,8 +85,11 @@ def _curves(run: Run) -> None:
         what = st.segmented_control("Against", list(figures.COSTS), default="absorb_seconds", key="continual-cost",
                                     format_func={"absorb_seconds": "time to absorb", "bytes": "bytes", "query_ms": "time to answer"}.get)
         what = what or "absorb_seconds"
-        st.plotly_chart(figures.cost(outcome, what), config=_PLAIN, key="continual-costs")
-        st.caption(figures.ABOUT[what])
+        if outcome.summary():
+            st.plotly_chart(figures.cost(outcome, what), config=_PLAIN, key="continual-costs")
+            st.caption(figures.ABOUT[what])
+        else:
+            st.caption("Cost is drawn as soon as a method is through all steps.")
 
 
 def _matrices(run: Run) -> None:
@@ -112,7 +115,7 @@ def _numbers(run: Run) -> None:
         "average": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, width="small"),
         "bytes": st.column_config.NumberColumn(format="bytes"), "peak, bytes": st.column_config.NumberColumn(format="bytes")})
     st.caption("Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there ever was "
-               "minus the last. × ours: how many times longer than PARMESAN it takes to absorb a step.")
+               "minus the last. ×: how many times longer than PARMESAN it takes to absorb a step.")
 
 
 def _unlearn(run: Run, busy: bool) -> None:

@@ -28,7 +28,8 @@ LAYERS = [
 ]
 ROW = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 USER_INTERFACE = {"streamlit", "plotly", "pages", "app"}
-DRAWS = {name: {"plotly"} for name in ("bench/chart.py", "compare/chart.py", "continual/figures.py", "continual/report.py")}
+DRAWS = {name: {"plotly"} for name in ("bench/chart.py", "compare/chart.py", "continual/figures.py", "continual/report.py",
+                                   "continual/toy_figures.py")}
 
 
 def _imports(path: Path) -> set[str]:

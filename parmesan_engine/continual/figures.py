@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,6 +50,11 @@ def label(method: str) -> str:
     return f"{name} {rest}".strip().replace("strategy=", "").replace(",", ", ")
 
 
+def ours(method: str) -> bool:
+    """Return whether a recipe, or what people call it, is a variant of PARMESAN."""
+    return re.split("[: ]", method)[0] == OURS
+
+
 def styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return {method: color, dash, symbol, width}: one colour for each registered name, one dash and marker for each of its variants."""
     kinds = sorted(dict.fromkeys(method.partition(":")[0] for method in methods), key=lambda kind: kind != OURS)
@@ -58,7 +64,7 @@ def styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
         at, variant = kinds.index(kind), variants[kind]
         variants[kind] += 1
         found[method] = {"color": COLORS[at] if at < len(COLORS) else REST, "dash": DASHES[variant % len(DASHES)],
-                         "symbol": SYMBOLS[(at + variant) % len(SYMBOLS)], "width": 4 if kind == OURS else 1.8}
+                         "symbol": SYMBOLS[(at + variant) % len(SYMBOLS)], "width": 4 if ours(method) else 1.8}
     return found
 
 

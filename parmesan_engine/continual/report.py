@@ -3,21 +3,21 @@
 import html
 import os
 import platform
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import torch
+from plotly.io import from_json
 from plotly.offline import get_plotlyjs
 
 from parmesan_engine.continual import figures
 from parmesan_engine.continual.outcome import Outcome
 from parmesan_engine.continual.strips import STYLE as STRIP_STYLE
 from parmesan_engine.continual.strips import strip
+from parmesan_engine.continual.toy_figures import toy_figures
 from parmesan_engine.io.files import write_beside
 
-Toy = tuple[str, go.Figure]  # a sentence on what it shows, and the figure
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #17202a; max-width: 1500px; margin: 0 auto; padding: 16px 24px; }
 h1 { font-size: 1.5rem; margin: 0 0 4px; } h2 { font-size: 1.15rem; margin: 28px 0 2px; } p { margin: 4px 0 8px; }
@@ -31,12 +31,12 @@ STRIP = ("What each method answers for the same held-back sample after every ste
          "sample belongs to. Grey is unknown. One seed.")
 
 
-def write_report(outcome: Outcome, path: Path, toys: Sequence[Toy] = ()) -> None:
-    """Write the report of an outcome. toys: further figures, each with a sentence. Raises StoreError."""
-    write_beside(path, lambda out: out.write(report(outcome, toys).encode()))
+def write_report(outcome: Outcome, path: Path) -> None:
+    """Write the report of an outcome. Raises StoreError."""
+    write_beside(path, lambda out: out.write(report(outcome).encode()))
 
 
-def report(outcome: Outcome, toys: Sequence[Toy] = ()) -> str:
+def report(outcome: Outcome) -> str:
     """Return the report of an outcome as HTML."""
     title = f"{outcome.stream['name']}: {outcome.stream['kind']} steps"
     parts = [f"<h1>{html.escape(title)}</h1>", _about(outcome), "<h2>Numbers</h2>", _numbers(outcome),
@@ -44,9 +44,8 @@ def report(outcome: Outcome, toys: Sequence[Toy] = ()) -> str:
              _figure(figures.ABOUT["one"], figures.curves(outcome, 0)), "</div>", "<h2>Score against cost</h2>", '<div class="pair">',
              *(_figure(figures.ABOUT[what], figures.cost(outcome, what)) for what in figures.COSTS), "</div>",
              "<h2>Result matrices</h2>", _figure(figures.ABOUT["matrices"], figures.matrices(outcome)),
-             f"<h2>The same samples after every step</h2><p>{STRIP}</p>", *_strips(outcome)]
-    if toys:
-        parts += ["<h2>Two experiments of the papers</h2>", '<div class="pair">', *(_figure(*toy) for toy in toys), "</div>"]
+             f"<h2>The same samples after every step</h2><p>{STRIP}</p>", *_strips(outcome),
+             "<h2>Two experiments of the papers</h2>", *(_figure(text, from_json(figure)) for text, figure in toy_figures())]
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
             f"<style>{STYLE}{STRIP_STYLE}</style><script>{get_plotlyjs()}</script></head><body>{''.join(parts)}</body></html>")
 
@@ -54,16 +53,18 @@ def report(outcome: Outcome, toys: Sequence[Toy] = ()) -> str:
 def rows(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the numbers of each method that has gone through all steps, the best average first.
 
-    `times ours` says how many times longer than PARMESAN it takes to absorb a step, without and with encoding; None without PARMESAN.
+    Columns that begin with × say how many times longer than PARMESAN (its variant that absorbs a step soonest) it takes, without and with
+    encoding; None without PARMESAN.
     """
-    summary = outcome.summary()
-    ours, table = summary.get(figures.OURS), []
+    summary, table = outcome.summary(), []
+    soonest = min((m for m in summary if figures.ours(m)), key=lambda m: summary[m]["absorb_seconds"], default=None)
+    name = f"× {figures.label(soonest or figures.OURS)}"
     for method, row in sorted(summary.items(), key=lambda pair: -(pair[1]["average"] or 0.0)):
-        factors = [row[key] / max(ours[key], 1e-9) if ours else None for key in ("absorb_seconds", "absorb_seconds_with_encoding")]
+        factors = [soonest and row[key] / max(summary[soonest][key], 1e-9) for key in ("absorb_seconds", "absorb_seconds_with_encoding")]
         table.append({"method": figures.label(method), "average": row["average"], "± seeds": row["average_std"],
                       "forgetting": row["forgetting"], "backward transfer": row["backward_transfer"],
-                      "forward transfer": row["forward_transfer"], "absorb, s": row["absorb_seconds"], "× ours": factors[0],
-                      "with encoding, s": row["absorb_seconds_with_encoding"], "× ours, encoded": factors[1], "bytes": row["bytes"],
+                      "forward transfer": row["forward_transfer"], "absorb, s": row["absorb_seconds"], name: factors[0],
+                      "with encoding, s": row["absorb_seconds_with_encoding"], f"{name}, encoded": factors[1], "bytes": row["bytes"],
                       "query, ms": row["query_ms"], "peak, bytes": row["peak_bytes"], "note": row["note"]})
     return table
 
@@ -95,11 +96,11 @@ def _numbers(outcome: Outcome) -> str:
     if not table:
         return "<p>No method has gone through all steps yet.</p>"
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in table[0])
-    lines = "".join(f"<tr{' class=ours' if row['method'] == figures.OURS else ''}>"
+    lines = "".join(f"<tr{' class=ours' if figures.ours(row['method']) else ''}>"
                     + "".join(f"<td>{html.escape(_cell(name, value))}</td>" for name, value in row.items()) + "</tr>" for row in table)
     return (f'<div class="wide"><table class="numbers"><tr>{heads}</tr>{lines}</table></div><p>Average: mean score on all steps after the '
             "last. Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there "
-            "ever was minus the last. × ours: how many times longer than PARMESAN.</p>")
+            "ever was minus the last. ×: how many times longer than PARMESAN it takes to absorb a step.</p>")
 
 
 def _cell(name: str, value: Any) -> str:

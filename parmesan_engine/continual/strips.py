@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from parmesan_engine import render
-from parmesan_engine.continual.figures import OURS, label, stations
+from parmesan_engine.continual.figures import label, ours, stations
 from parmesan_engine.continual.outcome import Outcome, Picture
 from parmesan_engine.io.palette import Color
 
@@ -39,7 +39,7 @@ def strip(outcome: Outcome, which: int, methods: tuple[str, ...] = ()) -> str:
     for method in methods or outcome.methods:
         records = {record.step: record for record in outcome.of(method, seed) if len(record.answers) > which}
         cells = [_cell(records.get(step), which, at, task, limits) for step in range(len(heads))]
-        mark = ' class="ours"' if method.partition(":")[0] == OURS else ""
+        mark = ' class="ours"' if ours(method) else ""
         rows.append(f"<tr><th{mark}>{html.escape(label(method))}</th>{''.join(cells)}</tr>")
     given = "".join(f"<figure><figcaption>{name}</figcaption>{_image(pixels, name)}</figure>" for name, pixels in
                     (("sample", picture.picture), ("truth", _answer(picture.truth, task, limits))))

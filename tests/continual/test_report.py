@@ -85,8 +85,9 @@ def test_rows_are_best_first_and_compare_times_with_parmesan():
     table = rows(outcome())
     assert [row["average"] for row in table] == sorted((row["average"] for row in table), reverse=True)
     ours, other = next(row for row in table if row["method"] == "parmesan"), next(row for row in table if row["method"] == "unet ewc")
-    assert ours["× ours"] == 1 and other["× ours"] == pytest.approx(other["absorb, s"] / ours["absorb, s"])
-    assert all(row["× ours"] is None for row in rows(outcome(METHODS[1:])))
+    assert ours["× parmesan"] == 1 and other["× parmesan"] == pytest.approx(other["absorb, s"] / ours["absorb, s"])
+    assert all(row["× parmesan"] is None for row in rows(outcome(METHODS[1:])))
+    assert rows(outcome(("parmesan:refit=false", "parmesan", "knn")))[1]["× parmesan refit=false"] > 1
 
 
 def test_the_strip_has_a_picture_for_every_method_and_step_and_grey_where_unknown():
@@ -102,12 +103,13 @@ def test_values_are_shown_between_the_ends_of_the_truth():
 
 
 def test_the_report_stands_alone_and_escapes_names(tmp_path):
-    write_report(outcome(), tmp_path / "report.html", [("A toy of ours.", figures.curves(outcome()))])
+    write_report(outcome(), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     own = text[text.index("<body>"):]
     assert not re.findall(r'(?:src|href)\s*=\s*"(?!data:)', own) and "<link" not in own and "@import" not in text[: text.index("<script>")]
     assert "<country>" not in re.sub("<script.*?</script>", "", own, flags=re.S) and "&lt;country&gt;" in own
-    assert all(figures.label(method) in own for method in METHODS) and "ignored: 3 % of the pixels" in own and "A toy of ours." in own
+    assert all(figures.label(method) in own for method in METHODS) and "ignored: 3 % of the pixels" in own
+    assert "key-value bottleneck" in own and "parameter adaptation" in own
 
 
 def test_a_report_of_what_has_just_begun_can_be_written():

@@ -107,7 +107,7 @@ def test_curves_are_drawn_while_the_work_goes_on(page, monkeypatch):
     assert half.wait(60)
     try:
         page.run()
-        assert not page.exception and len(page.get("plotly_chart")) == 2 and not page.get("download_button")
+        assert not page.exception and len(page.get("plotly_chart")) == 1 and not page.get("download_button")
         assert any(button.label == "Cancel" for button in page.button)
     finally:
         going.set()
@@ -127,7 +127,7 @@ def test_what_was_there_when_it_ended_early_stays(page, monkeypatch, error):
 
     monkeypatch.setattr(Run, "_watch", ends)
     press(page, "Run")
-    assert not page.exception and len(page.get("plotly_chart")) == 2 and not page.get("download_button")
+    assert not page.exception and len(page.get("plotly_chart")) == 1 and not page.get("download_button")
     for view in ("Result matrices", "Pictures", "Numbers"):
         pick(page, "Show", view)
         assert not page.exception
