@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from parmesan_engine.io.palette import distinct_colors
 from parmesan_engine.methods.toys import adaptation_toy, bottleneck_toy
 
-TIMES = (0, 1, 5, 20, 50)  # numbers of gradient steps that get a line
+TIMES = (0, 2, 5, 10, 20)  # numbers of gradient steps that get a line
 STYLES = (("#94a3b8", "dot", "circle"), ("#56b4e9", "dash", "square"), ("#e69f00", "dashdot", "diamond"), ("#0072b2", "solid", "star"),
           ("#882255", "longdash", "triangle-up"))
 ABOUT = {
@@ -48,7 +48,8 @@ def adaptation(toy: dict[str, Any]) -> go.Figure:
     for times, (color, dash, symbol) in zip(TIMES, STYLES, strict=True):
         figure.add_scatter(x=toy["neighbours"], y=toy["first"][:, toy["steps"].index(times)], mode="lines+markers", row=1, col=3,
                            name=f"{times} gradient steps", line={"color": color, "dash": dash}, marker={"symbol": symbol, "size": 9})
-    figure.add_hline(y=toy["learned"], line={"color": "#5f6670", "dash": "dot"}, row=1, col=3, annotation_text="just after learning it")
+    figure.add_hline(y=toy["learned"], line={"color": "#5f6670", "dash": "dot"}, row=1, col=3, annotation_text="just after learning it",
+                     annotation_position="bottom right")
     _square(figure, 360)
     figure.update_xaxes(visible=True, range=None, type="log", dtick="L8", title="neighbours", tickvals=toy["neighbours"], constrain="range",
                         row=1, col=3)
@@ -75,4 +76,4 @@ def _square(figure: go.Figure, height: int) -> go.Figure:
         figure.layout[f"yaxis{number if number > 1 else ''}"].update(visible=False, range=[0, 1], constrain="domain",
                                                                      scaleanchor=f"x{number if number > 1 else ''}")
     figure.update_annotations(font_size=12)
-    return figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 40, "b": 8}, legend={"orientation": "h", "y": -0.15, "x": 0.66})
+    return figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 40, "b": 8}, legend={"y": 0.5, "x": 1.01})
