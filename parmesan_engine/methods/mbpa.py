@@ -48,6 +48,9 @@ class Mbpa(Absorbing):
         self.window = window
         self.capacity = capacity
 
+    def prepare(self) -> None:
+        load_faiss()
+
     @property
     def note(self) -> str:
         where = f"window of {self.window} nodes a side" if self.window > 1 else "node"
