@@ -238,19 +238,14 @@ def test_a_step_that_is_forgotten_about_is_answered_less(name):
     assert before > 0 and after < before / 4
 
 
-@pytest.mark.parametrize("name", FORGETS[""])
-def test_what_cannot_forget_says_so_and_stays_as_it_was(name):
-    method = learn(build(name), "one", FIRST)
-    before = method.predict(query(method))
-    with pytest.raises(FormatError):
-        method.forget("one")
-    assert same(method.predict(query(method)), before)
+CANNOT = [(name, "one", FormatError) for name in FORGETS[""]] + [(name, "two", UnknownNameError)
+                                                               for name in FORGETS["exactly"] + FORGETS["about"]]
 
 
-@pytest.mark.parametrize("name", FORGETS["exactly"] + FORGETS["about"])
-def test_a_step_that_was_not_learned_cannot_be_forgotten(name):
+@pytest.mark.parametrize(("name", "step", "error"), CANNOT)
+def test_what_cannot_be_forgotten_is_refused_and_all_stays_as_it_was(name, step, error):
     method = learn(build(name), "one", FIRST)
     before = method.predict(query(method))
-    with pytest.raises(UnknownNameError):
-        method.forget("two")
+    with pytest.raises(error):
+        method.forget(step)
     assert same(method.predict(query(method)), before)
