@@ -20,7 +20,7 @@ from parmesan_engine.errors import FormatError
 from parmesan_engine.methods import METHODS
 from parmesan_engine.methods.strategies import STRATEGIES
 
-QUICK = (EQUAL, "knn", "random_forest", "linear", "linear:strategy=replay")  # by default: seconds a step
+QUICK = (EQUAL, "knn", "random_forest", "nearest_class_mean", "hummingbird", "linear", "linear:strategy=replay")  # seconds a step
 SIZE = 256  # pixels of the longest side: what a CPU learns a stream of in minutes
 PATIENCE = 2.0  # minutes of a step for each network of pixels among `all`
 COMMON, FOLDERS = ("samples", "tests", "per_class"), ("split", "eval_split", "size", "slices")
