@@ -64,9 +64,6 @@ class Trained(Method):
     def prepare(self) -> None:
         torch.optim.AdamW([nn.Parameter(torch.zeros(1))])  # the first optimiser of a process loads for seconds
 
-    def prepare(self) -> None:
-        torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one of a process loads much of torch: seconds
-
     def begin_experience(self, experience: Experience) -> None:
         if self.strength < 0 or self.budget < 0:
             raise FormatError("strength and budget of 0 or more", f"{self.strength} and {self.budget}", "correct the method's keywords")
