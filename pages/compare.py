@@ -82,7 +82,8 @@ def _pictures(project: Project, record: SampleRecord, answers: dict[str, Answer]
         given = truth_of(project.path, record.id)
         view = "Prediction"
         if given is not None:
-            view = st.segmented_control("Show", ("Prediction", "Errors"), default=view, key="compare-view", label_visibility="collapsed") or view
+            view = st.segmented_control("Show", ("Prediction", "Errors"), default=view, key="compare-view",
+                                        label_visibility="collapsed") or view
         index = None
         if record.spatial_dims == 3:
             depth = record.spatial_shape[0]

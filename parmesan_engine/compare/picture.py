@@ -91,6 +91,7 @@ def learn(project, text: str, progress: Progress = None) -> Learned:
     lesson = samples_of(nodes, features.sample) if method.raw else nodes
     if progress:
         progress(0.0)
+    method.prepare()
     forget_last()  # of the project, or of another method: it would be learned in no time
     start = time.perf_counter()
     learn_at_once(method, lesson, progress)
