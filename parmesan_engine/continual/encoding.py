@@ -1,12 +1,10 @@
 """Features of a stream, made once and shared by all methods: of the labelled pixels of each step, and of the samples held back."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 
+from parmesan_engine.continual.progress import Progress, part
 from parmesan_engine.continual.steps import Step, Stream
 from parmesan_engine.methods.labelled import LabelledNodes, LabelledSamples, encode_samples
-from parmesan_engine.methods.method import Progress
 from parmesan_engine.types import FeaturePyramid, Sample
 
 ROOM = 2 << 30  # bytes of features of held-back samples that are kept; those beyond are made again for each question
@@ -28,8 +26,8 @@ class Encoding:
         self.seconds: list[float] = []
         whole, done = sum(len(step.samples) for step in stream.steps), 0
         for step in stream.steps:
-            part = progress and partial(_told, progress, done / whole, len(step.samples) / whole)
-            nodes, seconds = encode_samples(encoder, lesson_of(step), step.experience.name, part)
+            told = part(progress, done / whole, (done + len(step.samples)) / whole)
+            nodes, seconds = encode_samples(encoder, lesson_of(step), step.experience.name, told)
             self.lessons.append(nodes)
             self.seconds.append(seconds)
             done += len(step.samples)
@@ -51,6 +49,3 @@ class Encoding:
                 self._kept[sample.content_hash] = found
         return found
 
-
-def _told(progress: Callable[[float], None], start: float, width: float, fraction: float) -> None:
-    progress(start + width * fraction)

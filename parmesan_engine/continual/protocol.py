@@ -10,6 +10,7 @@ from parmesan_engine.continual.describing import describe, shown, strip_of, unan
 from parmesan_engine.continual.encoding import Encoding, lesson_of
 from parmesan_engine.continual.outcome import Outcome, Picture, StepRecord
 from parmesan_engine.continual.peak import MEANING, peak
+from parmesan_engine.continual.progress import Progress, part
 from parmesan_engine.continual.scoring import Question, examine
 from parmesan_engine.continual.steps import Stream
 from parmesan_engine.encoders import ENCODERS
@@ -19,8 +20,6 @@ from parmesan_engine.project.fitting import forget_last
 
 EQUAL = "parmesan"  # the budget that is the bytes of this method
 Recipe = dict[str, Any]
-Progress = Callable[[float, str], None] | None  # share of the whole that is done, and what is being done; may raise to cancel
-Part = Callable[[float], None] | None
 ENCODES = 0.2  # share of the progress that encoding is
 ABSORBS = 0.6  # share of the progress of a step that learning is; the rest is scoring
 
@@ -56,13 +55,13 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
     recipe = ENCODERS.parse(encoder) if isinstance(encoder, str) else encoder
     before = {text: _known(stream, known, text, seed, unlearn) for text in recipes}
     feeds = any(not METHODS.get(one["name"]).raw for text, one in recipes.items() if not before[text])
-    encoding = Encoding(stream, ENCODERS.build(recipe), progress=_part(progress, 0, ENCODES, "encoding")) if feeds else None
+    encoding = Encoding(stream, ENCODERS.build(recipe), progress=part(progress, 0, ENCODES, "encoding")) if feeds else None
     strip, questions = strip_of(stream)
     run = Run(stream, encoding, seed, strip, questions, watch or (lambda record: None), unlearn)
     records, spent, start = [], _given(budget), ENCODES if feeds else 0.0
     for number, (text, one) in enumerate(recipes.items()):
         width = (1 - start) / len(recipes)
-        told = _part(progress, start + number * width, start + (number + 1) * width, text)
+        told = part(progress, start + number * width, start + (number + 1) * width)
         mine = before[text] or _teach(run, text, one, spent, told)
         records += mine
         if budget == EQUAL and number == 0:
@@ -72,7 +71,7 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
     return Outcome(describe(stream), about, tuple(records), strip)
 
 
-def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Part) -> list[StepRecord]:
+def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Progress) -> list[StepRecord]:
     """Return the records of one method that goes through all steps."""
     method, steps, records = _built(recipe, run.seed, budget), run.stream.steps, []
     method.prepare()
@@ -81,15 +80,15 @@ def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Pa
     for number in range(turns):
         last = number == len(steps)
         name = run.unlearn if last else steps[number].experience.name
-        absorbing, scoring = (_within(progress, (number + a) / turns, (number + b) / turns) for a, b in ((0, ABSORBS), (ABSORBS, 1)))
+        told = part(progress, number / turns, (number + 1) / turns, f"{text}: {'without ' if last else ''}{name}")
         with peak() as highest:
             start = time.perf_counter()
             if last:
                 method.forget(name)
             else:
-                _absorb(run, number, method, absorbing)
+                _absorb(run, number, method, part(told, 0, ABSORBS))
             seconds = time.perf_counter() - start
-        exam = examine(run.stream, number, method, None if method.raw else run.encoding, set(run.questions), scoring)
+        exam = examine(run.stream, number, method, None if method.raw else run.encoding, set(run.questions), part(told, ABSORBS, 1))
         answers = [shown(exam.answers[q]) if q in exam.answers else unanswered(p) for q, p in zip(run.questions, run.strip, strict=True)]
         encoded = (0.0, 0.0) if method.raw else (0.0 if last else run.encoding.seconds[number], run.encoding.query_ms)
         records.append(StepRecord(text, run.seed, number, f"without {name}" if last else name, exam.scores, exam.raw, seconds, encoded[0],
@@ -98,7 +97,7 @@ def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Pa
     return records
 
 
-def _absorb(run: Run, number: int, method: Method, progress: Part) -> None:
+def _absorb(run: Run, number: int, method: Method, progress: Progress) -> None:
     step = run.stream.steps[number]
     method.begin_experience(step.experience)
     method.observe(lesson_of(step) if method.raw else run.encoding.lessons[number])
@@ -147,10 +146,3 @@ def _budget_words(budget: int | str | None, seed: int, spent: int | None) -> dic
     return {"asked": budget, "bytes": {str(seed): spent},
             "meaning": f"what methods with a budget may keep of past steps, in bytes{whose}; the parameters of a network come on top"}
 
-
-def _part(progress: Progress, start: float, stop: float, text: str) -> Part:
-    return progress and (lambda fraction: progress(start + (stop - start) * fraction, text))
-
-
-def _within(progress: Part, start: float, stop: float) -> Part:
-    return progress and (lambda fraction: progress(start + (stop - start) * fraction))

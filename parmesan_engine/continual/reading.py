@@ -1,6 +1,6 @@
 """Files to labelled samples of the size, channels and dimensions that a stream has."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,6 @@ from parmesan_engine.io import Dataset, Item
 from parmesan_engine.types import Sample
 
 MOST_BYTES = 4 << 30  # of all samples of a stream together
-Progress = Callable[[float], None] | None
 
 
 def read_pairs(dataset: Dataset, items: Iterable[Item], *, size: int | None, slices: int, ids: np.ndarray | None = None,

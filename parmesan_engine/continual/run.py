@@ -7,7 +7,8 @@ from typing import Any
 
 from parmesan_engine.continual.describing import digest
 from parmesan_engine.continual.outcome import Outcome, StepRecord, plain, record_of
-from parmesan_engine.continual.protocol import Progress, Recipe, run_stream
+from parmesan_engine.continual.progress import Progress, part
+from parmesan_engine.continual.protocol import Recipe, run_stream
 from parmesan_engine.continual.steps import Stream
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
@@ -26,7 +27,7 @@ def run_seeds(make: Callable[[int], Stream], methods: Sequence[str | Recipe], *,
         stream = make(seed)
         name = stream.steps[unlearn].experience.name if isinstance(unlearn, int) else unlearn
         ledger = Ledger(out / f"seed-{seed}.jsonl", _about(stream, encoder, budget, name)) if out else None
-        told = progress and _share(progress, number, len(set(seeds)))
+        told = part(progress, number / len(set(seeds)), (number + 1) / len(set(seeds)))
         one = run_stream(stream, methods, encoder=encoder, seed=seed, budget=budget, unlearn=name, progress=told,
                          watch=_each(filter(None, (ledger and ledger.write, watch))), known=ledger.records if ledger else ())
         joined = joined.joined(one) if joined else one
@@ -65,10 +66,6 @@ def _about(stream: Stream, encoder: str | Recipe, budget: int | str | None, unle
     """Return what records must have in common to stand side by side. The method and seed of a record stand in it."""
     recipe = ENCODERS.parse(encoder) if isinstance(encoder, str) else encoder
     return {"stream": digest(stream), "encoder": ENCODERS.text(recipe), "budget": budget, "unlearn": unlearn}
-
-
-def _share(progress: Callable[[float, str], None], number: int, count: int) -> Progress:
-    return lambda fraction, text: progress((number + fraction) / count, text)
 
 
 def _each(listeners: Iterable[Callable[[StepRecord], None]]) -> Callable[[StepRecord], None]:

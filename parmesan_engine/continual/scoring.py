@@ -8,9 +8,10 @@ import numpy as np
 
 from parmesan_engine.continual.encoding import Encoding
 from parmesan_engine.continual.measures import mean_iou, skill
+from parmesan_engine.continual.progress import Progress
 from parmesan_engine.continual.steps import Step, Stream
 from parmesan_engine.evaluation import Score
-from parmesan_engine.methods.method import Method, Progress
+from parmesan_engine.methods.method import Method
 from parmesan_engine.types import Sample, TaskSpec
 
 Question = tuple[str, str]  # content hash of a sample, name of a task

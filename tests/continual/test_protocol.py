@@ -193,7 +193,7 @@ def test_progress_rises_to_one_and_may_stop_the_run_at_any_place(scripted):  # n
     run_stream(domains(), ["knn", "scripted"], encoder="tiny", progress=lambda share, text: said.append((share, text)))
     shares = [share for share, _ in said]
     assert shares == sorted(shares) and shares[0] > 0 and shares[-1] == pytest.approx(1.0)
-    assert {text for _, text in said} == {"encoding", "knn", "scripted"}
+    assert {text for _, text in said} == {"encoding", "knn: a", "knn: b", "scripted: a", "scripted: b"}
     for last in range(len(said)):
         left = iter(range(last))
 
