@@ -16,7 +16,7 @@ from tests.methods.lessons import ENCODER, learn, lesson, query, values
 
 # Keywords; where there are several, each is a case.
 QUICK = {"random_forest": ("trees=10",), "dkvb": ("codebooks=8,pairs=64,steps=100",), "mbpa": ("window=0", "window=4"),
-         "linear": [f"strategy={name}" for name in STRATEGIES.names()], "unet": ("strategy=finetune", "strategy=replay")}
+         "linear": [f"strategy={name}" for name in STRATEGIES.names()], "unet": ("strategy=replay",)}
 SHIPPED = [":".join((name, keywords)).strip(":") for name in METHODS.names() for keywords in QUICK.get(name, ("",))
            if METHODS.get(name).__module__.startswith("parmesan_engine.")]  # no test doubles
 FORGETS = {how: [text for text in SHIPPED if METHODS.get(text.partition(":")[0]).forgets == how] for how in ("exactly", "about", "")}
