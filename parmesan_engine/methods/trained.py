@@ -59,7 +59,7 @@ class Trained(Method):
         return STRATEGIES.get(self.strategy)(strength=self.strength, budget=self.budget, seed=self.seed)
 
     net: Network | None = None
-    lessons: int = 0  # begun so far
+    lessons: int = 0  # observed so far
 
     def prepare(self) -> None:
         torch.optim.AdamW([nn.Parameter(torch.zeros(1))])  # the first optimiser of a process loads for seconds
