@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from parmesan_engine.lessons.scene import ENCODER, SCENE, ask, crop, empty_memory, even_metric, examples
+from parmesan_engine.lessons.scene import ENCODER, SCENE, ask, crop, empty_memory, even_metric, examples, some_of_each
 from parmesan_engine.memory import Memory
 from parmesan_engine.metric import Metric
 from parmesan_engine.predictor import Predictor
@@ -54,8 +54,8 @@ def scene() -> Scene:
     sample, truth = crop(*make_2d(SEED), BOX)
     pyramid = ENCODER.encode(sample, stride=STRIDE)
     flat, rng = truth[::STRIDE, ::STRIDE].ravel().astype(np.int64), np.random.default_rng(SEED + 1)
-    both = [rng.choice(np.flatnonzero(flat == label), 2 * EACH, replace=False) for label in range(3)]
-    ana, ben = (np.sort(np.concatenate([nodes[part] for nodes in both])) for part in (slice(EACH), slice(EACH, None)))
+    both = some_of_each(rng, flat, (2 * EACH,) * 3).reshape(3, 2, EACH)
+    ana, ben = (np.sort(both[:, person].ravel()) for person in (0, 1))
     said, (nucleus, stroma) = flat[ben].copy(), CONFUSED
     said[(said == nucleus) & (rng.random(len(said)) < MISTAKES)] = stroma
     metric = even_metric(pyramid.levels[0].keys.numpy())

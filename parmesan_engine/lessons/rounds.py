@@ -7,9 +7,8 @@ import numpy as np
 import torch
 
 from parmesan_engine.encoders import FilterBank
-from parmesan_engine.lessons.scene import crop, even_metric
+from parmesan_engine.lessons.scene import crop, even_metric, neighbors_among, some_of_each
 from parmesan_engine.message_passing import Affinity, affinity, refine
-from parmesan_engine.search import ExactIndex
 from parmesan_engine.synthetic import demo_task, make_3d
 from parmesan_engine.transduction import transfer, votes
 from parmesan_engine.types import Sample, TaskSpec
@@ -51,12 +50,8 @@ def scene() -> Scene:
     sample, truth = crop(*make_3d(SEED), BOX)
     features = FilterBank(coordinates=False, scales=(0.7, 1.2)).encode(sample, stride=1).levels[0].keys
     keys, task, flat = even_metric(features.numpy()).transform(features), demo_task(3), truth.ravel()
-    rng = np.random.default_rng(SEED)
-    nodes = np.concatenate([rng.choice(np.flatnonzero(flat == label), EXAMPLES, replace=False) for label in range(len(task.classes))])
-    ids = torch.arange(len(nodes))
-    index = ExactIndex(channels=keys.shape[1])
-    index.add(ids, keys[torch.from_numpy(nodes)], ids)
-    neighbors = index.search(keys, K)
+    nodes = some_of_each(np.random.default_rng(SEED), flat, (EXAMPLES,) * len(task.classes))
+    neighbors = neighbors_among(keys, nodes, K)
     labels = torch.eye(len(task.classes))[torch.from_numpy(flat[nodes].astype(np.int64))]
     return Scene(sample, truth, task, transfer(neighbors, votes(neighbors, torch.ones(len(nodes)), TAU), labels), keys)
 

@@ -1,6 +1,7 @@
 """What the scenes of all lessons are made of."""
 
 import numpy as np
+import torch
 
 from parmesan_engine.encoders import FilterBank
 from parmesan_engine.memory import Memory
@@ -9,7 +10,8 @@ from parmesan_engine.metric.model import LIFT, START_DISTANCE
 from parmesan_engine.predictor import Predictor
 from parmesan_engine.project.entries import make_batch, one_hot
 from parmesan_engine.registry import recipe_of
-from parmesan_engine.types import EntryBatch, FeaturePyramid, Sample, TaskSpec
+from parmesan_engine.search import ExactIndex
+from parmesan_engine.types import EntryBatch, FeaturePyramid, Neighbors, Sample, TaskSpec
 
 ENCODER = FilterBank(coordinates=False)
 SCENE = "scene"  # the name of the sample that a predictor holds
@@ -24,6 +26,19 @@ def even_metric(features: np.ndarray) -> Metric:
     """Return the metric in which each of (n, D) features counts alike: what is known before anything is learned."""
     spread = np.maximum(features.std(0), 1e-6)
     return Metric(features.mean(0), np.diag(LIFT * np.sqrt(2 * START_DISTANCE / features.shape[1]) / spread))
+
+
+def some_of_each(rng: np.random.Generator, labels: np.ndarray, counts: tuple[int, ...]) -> np.ndarray:
+    """Return (n,) places drawn from (m,) labels, `counts[c]` of class c, class after class."""
+    return np.concatenate([rng.choice(np.flatnonzero(labels == c), n, replace=False) for c, n in enumerate(counts)])
+
+
+def neighbors_among(keys: torch.Tensor, nodes: np.ndarray, k: int) -> Neighbors:
+    """Return the k nearest of some `nodes` for each of (m, D) unit keys; ids are places in `nodes`."""
+    ids = torch.arange(len(nodes))
+    index = ExactIndex(channels=keys.shape[1])
+    index.add(ids, keys[torch.from_numpy(nodes)], ids)
+    return index.search(keys, k)
 
 
 def empty_memory(pyramid: FeaturePyramid, task: TaskSpec, novelty: float = 0.0) -> Memory:

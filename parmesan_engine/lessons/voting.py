@@ -6,8 +6,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from parmesan_engine.lessons.scene import ENCODER, crop, even_metric
-from parmesan_engine.search import ExactIndex
+from parmesan_engine.lessons.scene import ENCODER, crop, even_metric, neighbors_among, some_of_each
 from parmesan_engine.synthetic import demo_task, make_2d
 from parmesan_engine.transduction import transfer, votes
 from parmesan_engine.types import Neighbors, Sample, TaskSpec
@@ -15,8 +14,8 @@ from parmesan_engine.types import Neighbors, Sample, TaskSpec
 SEED, BOX = 0, (slice(160, 256), slice(96, 192))  # glass, stroma and nuclei together
 COUNTS = (18, 36, 26)  # examples of each class: they are not equally many
 WRONG = 12  # of them have the label of another class
+RIM = 12  # pixels in which no place is looked at
 KS = (1, 8, sum(COUNTS))
-RIM = 12
 TAUS = tuple(float(f"{tau:.2g}") for tau in np.geomspace(0.001, 10, 17))
 
 
@@ -56,16 +55,13 @@ def scene() -> Scene:
     """Return the tissue and, for each of its pixels, all examples in the order of their distance: they are searched once."""
     sample, truth = crop(*make_2d(SEED), BOX)
     rng, flat = np.random.default_rng(SEED), truth.ravel()
-    nodes = np.concatenate([rng.choice(np.flatnonzero(flat == label), n, replace=False) for label, n in enumerate(COUNTS)])
+    nodes = some_of_each(rng, flat, COUNTS)
     labels, lied = flat[nodes].astype(np.int64), np.zeros(len(nodes), bool)
     lied[rng.choice(len(nodes), WRONG, replace=False)] = True
     labels[lied] = (labels[lied] + rng.integers(1, len(COUNTS), WRONG)) % len(COUNTS)
     features = ENCODER.encode(sample, stride=1).levels[0].keys
     keys = even_metric(features.numpy()).transform(features)
-    index = ExactIndex(channels=keys.shape[1])
-    ids = torch.arange(len(nodes))
-    index.add(ids, keys[torch.from_numpy(nodes)], ids)
-    neighbors = index.search(keys, len(nodes))
+    neighbors = neighbors_among(keys, nodes, len(nodes))
     at = np.stack(np.unravel_index(nodes, truth.shape), 1)
     asked = _misled(neighbors, truth, labels, lied)
     return Scene(sample, truth, demo_task(2), at, labels, lied, neighbors, tuple(map(int, np.unravel_index(asked, truth.shape))))
