@@ -83,7 +83,7 @@ class Run:
         wanted, complete = self.wanted, None
         for seed in range(wanted.seeds):
             stream = wanted.stream(seed)
-            if seed == 0:
+            if self.outcome is None:
                 self.outcome = Outcome(describe(stream), {"seeds": [seed]}, (), strip_of(stream)[0])
             one = run_stream(stream, wanted.methods, encoder=wanted.encoder, seed=seed, budget=EQUAL if wanted.equal else None,
                              unlearn=wanted.unlearn, known=self.known, watch=self._watch,
@@ -111,12 +111,20 @@ class Runs:
     def begin(self, key: str, wanted: Wanted) -> Run:
         """Remember a new run and return it; what an earlier one of the same stream has learned need not be learned again."""
         with self._lock:
-            before = self._runs.pop(key, None)
-            same = before and before.outcome and replace(before.wanted, methods=wanted.methods, unlearn=wanted.unlearn) == wanted
-            self._runs[key] = Run(wanted, before.outcome.records if same else ())
+            before, run = self._runs.pop(key, None), Run(wanted)
+            if before and before.outcome and replace(before.wanted, methods=wanted.methods, unlearn=wanted.unlearn) == wanted:
+                kept = tuple(record for record in before.outcome.records if _stays(record, before.outcome, wanted))
+                run = Run(wanted, before.outcome.records, replace(before.outcome, records=kept))
+            self._runs[key] = run
             while len(self._runs) > KEPT:
                 self._runs.popitem(last=False)
             return self._runs[key]
+
+
+def _stays(record: StepRecord, outcome: Outcome, wanted: Wanted) -> bool:
+    """Return whether a record is true of a further run of the same stream: its method is in it, and not taught again to forget."""
+    again = wanted.unlearn and METHODS.get(METHODS.parse(record.method)["name"]).forgets
+    return record.method in wanted.methods and record.step < len(outcome.steps) and not again
 
 
 RUNS = Runs()  # of all sessions

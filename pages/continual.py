@@ -35,7 +35,7 @@ def page() -> None:
     if run is not None and run.outcome is not None:
         _results(run, busy=job is not None and job.active)
     elif job is None:
-        st.caption("Run works without any data of yours: what is chosen takes a few seconds.")
+        st.caption("Run works without any data of yours; what is chosen is through in less than a minute.")
 
 
 def _readable(text: str) -> bool:
@@ -111,9 +111,10 @@ def _numbers(run: Run) -> None:
     if not table:
         st.caption("No method is through all steps yet.")
         return
-    st.dataframe(table, hide_index=True, column_config={
-        "average": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, width="small"),
-        "bytes": st.column_config.NumberColumn(format="bytes"), "peak, bytes": st.column_config.NumberColumn(format="bytes")})
+    plain_numbers = {name: st.column_config.NumberColumn(format="%.4g") for name in table[0] if name not in ("method", "note")}
+    in_bytes = {name: st.column_config.NumberColumn(format="bytes") for name in ("bytes", "peak, bytes")}
+    average = st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, width="small")
+    st.dataframe(table, hide_index=True, column_config={**plain_numbers, **in_bytes, "average": average})
     st.caption("Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there ever was "
                "minus the last. ×: how many times longer than PARMESAN it takes to absorb a step.")
 

@@ -29,6 +29,7 @@ h1 { font-size: 1.5rem; margin: 0 0 4px; } h2 { font-size: 1.15rem; margin: 28px
 """
 STRIP = ("What each method answers for the same held-back sample after every step; below each picture the score on the step that the "
          "sample belongs to. Grey is unknown. One seed.")
+ENCODED = {"absorb_seconds": "", "absorb_seconds_with_encoding": ", encoded"}
 
 
 def write_report(outcome: Outcome, path: Path) -> None:
@@ -54,17 +55,17 @@ def rows(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the numbers of each method that has gone through all steps, the best average first.
 
     Columns that begin with × say how many times longer than PARMESAN (its variant that absorbs a step soonest) it takes, without and with
-    encoding; None without PARMESAN.
+    encoding; there are none without PARMESAN.
     """
     summary, table = outcome.summary(), []
     soonest = min((m for m in summary if figures.ours(m)), key=lambda m: summary[m]["absorb_seconds"], default=None)
-    name = f"× {figures.label(soonest or figures.OURS)}"
     for method, row in sorted(summary.items(), key=lambda pair: -(pair[1]["average"] or 0.0)):
-        factors = [soonest and row[key] / max(summary[soonest][key], 1e-9) for key in ("absorb_seconds", "absorb_seconds_with_encoding")]
+        times = {key: f"× {figures.label(soonest)}{words}" for key, words in ENCODED.items()} if soonest else {}
+        factors = {name: row[key] / max(summary[soonest][key], 1e-9) for key, name in times.items()}
         table.append({"method": figures.label(method), "average": row["average"], "± seeds": row["average_std"],
                       "forgetting": row["forgetting"], "backward transfer": row["backward_transfer"],
-                      "forward transfer": row["forward_transfer"], "absorb, s": row["absorb_seconds"], name: factors[0],
-                      "with encoding, s": row["absorb_seconds_with_encoding"], f"{name}, encoded": factors[1], "bytes": row["bytes"],
+                      "forward transfer": row["forward_transfer"], "absorb, s": row["absorb_seconds"],
+                      "with encoding, s": row["absorb_seconds_with_encoding"], **factors, "bytes": row["bytes"],
                       "query, ms": row["query_ms"], "peak, bytes": row["peak_bytes"], "note": row["note"]})
     return table
 

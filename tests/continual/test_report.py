@@ -86,7 +86,7 @@ def test_rows_are_best_first_and_compare_times_with_parmesan():
     assert [row["average"] for row in table] == sorted((row["average"] for row in table), reverse=True)
     ours, other = next(row for row in table if row["method"] == "parmesan"), next(row for row in table if row["method"] == "unet ewc")
     assert ours["× parmesan"] == 1 and other["× parmesan"] == pytest.approx(other["absorb, s"] / ours["absorb, s"])
-    assert all(row["× parmesan"] is None for row in rows(outcome(METHODS[1:])))
+    assert not any(name.startswith("×") for row in rows(outcome(METHODS[1:])) for name in row)
     assert rows(outcome(("parmesan:refit=false", "parmesan", "knn")))[1]["× parmesan refit=false"] > 1
 
 
