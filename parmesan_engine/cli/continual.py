@@ -63,8 +63,13 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         raise FormatError("a folder that exists for --report", str(asked.report.parent), "make it, or give another: the run takes a while")
     methods = every_method() if asked.methods == "all" else METHODS.parse_several(asked.methods)
     seeds, make, start = comma_list(asked.seeds, "seeds", int, "whole numbers"), _maker(asked), time.perf_counter()
-    outcome = run_seeds(make, methods, encoder=ENCODERS.parse(asked.encoder), seeds=seeds, budget=_budget(asked.budget),
-                        unlearn=asked.unlearn, out=asked.out, progress=_progress(methods, len(seeds)))
+    try:
+        outcome = run_seeds(make, methods, encoder=ENCODERS.parse(asked.encoder), seeds=seeds, budget=_budget(asked.budget),
+                            unlearn=asked.unlearn, out=asked.out, progress=_progress(methods, len(seeds)))
+    except KeyboardInterrupt:
+        if not asked.out:
+            raise
+        raise FormatError("a run to its end", "an interrupt", f"the same command goes on from {asked.out}") from None
     if asked.report:
         importlib.import_module("parmesan_engine.continual.report").write_report(outcome, asked.report)  # plotly: for this alone
     return {"methods": outcome.summary(), "stream": outcome.stream, "run": outcome.run, "seconds": time.perf_counter() - start,

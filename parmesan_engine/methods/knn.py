@@ -28,6 +28,9 @@ class PlainNeighbours(Kept):
     def __init__(self, *, k: int = 16) -> None:
         self.k = k
 
+    def prepare(self) -> None:
+        load_faiss()
+
     def fit(self, nodes: LabelledNodes, task: TaskSpec) -> Standardised:
         keys = nodes.keys
         mean, scale = keys.mean(0), np.maximum(keys.std(0), 1e-6)

@@ -38,6 +38,16 @@ def test_datasets_as_steps_and_a_run_that_goes_on(capsys, tmp_path):
     assert "another budget" in message and "another folder" in message
 
 
+def test_an_interrupted_run_says_that_it_goes_on(capsys, tmp_path, monkeypatch):
+    def interrupted(*args, **keywords):
+        raise KeyboardInterrupt
+
+    asked = ("continual", "--procedural", "--dims", 1, *FAST)
+    monkeypatch.setattr("parmesan_engine.cli.continual.run_seeds", interrupted)
+    assert f"goes on from {tmp_path}" in refused(capsys, *asked, "--out", tmp_path)
+    assert run(capsys, *asked)[2] == ["error: cancelled; nothing was stored"]
+
+
 def test_classes_and_tasks_of_folders(capsys, tmp_path):
     classes, values = make_dataset(tmp_path / "c", train=3, test=2), make_dataset(tmp_path / "v", kind="regression", train=3, test=2)
     result = good(capsys, "continual", classes, "--steps", "class", "--per-step", 2, *FAST)
