@@ -56,7 +56,7 @@ def now(count: int) -> str:
         return "Nobody has spoken yet: the votes of the memory alone, full of single voxels gone astray. Both are the same."
     if near.iou[2] < 0.1:
         return ("The blur has **talked the vessels away**: they are few among many. Those who listen only to their like still have them, "
-                "and go on improving: each keeps a little of its own votes, so the talk comes to rest.")
+                "and have gained: each keeps a little of its own votes, so the talk comes to rest.")
     if near.miou < rounds.after(0, NEAR).miou:
         return ("Listening to everybody is **now worse than not talking at all**: the thin vessels are being outvoted by what surrounds "
                 "them.")

@@ -55,8 +55,8 @@ def draw(tau: float) -> None:
 def now(tau: float) -> str:
     _, some, every = (voting.vote(k, tau) for k in voting.KS)
     if every.right < 0.6:
-        return ("With **all** examples and a high temperature, distance no longer counts: it is an **opinion poll**. Every place gets the "
-                "class that has most examples, whatever it looks like. And k = 1 has not moved: a single voter always has all the votes.")
+        return ("With **all** examples and a high temperature, distance no longer counts: it is an **opinion poll**. Places get the class "
+                "that has most examples, whatever they look like. And k = 1 has not moved: a single voter always has all the votes.")
     if some.heard < 1.5:
         return ("Cold: the nearest example decides alone, so **all three are the same** and each wrong label makes an island. k says how "
                 "many may vote, but only one is heard.")
