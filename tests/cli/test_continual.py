@@ -77,8 +77,8 @@ def test_words_for_a_terminal_say_what_equal_bytes_were(capsys):
     (("DATA", "DATA", "--mix", 1), "share"), (("DATA", "--group", r"item\d"), "can be learned and scored"),
     (("DATA", "--steps", "class", "--per-step", 3), "classes"), (("DATA", "DATA", "--steps", "class"), "leave out the others"),
     (("DATA",), "regular expression"), (("DATA", "--group", "("), "regular expression"), (("DATA", "--steps", "task"), "values"),
-    (("--procedural", "--budget", "many"), "--budget"), (("--procedural", "--budget", "parmesan"), "parmesan"),
-    (("--procedural", "--unlearn", "nothing"), "as it is"), (("--procedural", "--seeds", "x"), "--seeds"),
+    (("--procedural", "--budget", "many"), "--budget"), (("--procedural", "--dims", 1, "--budget", "parmesan"), "parmesan"),
+    (("--procedural", "--dims", 1, "--unlearn", "nothing"), "as it is"), (("--procedural", "--seeds", "x"), "--seeds"),
     (("--procedural", "--report", "/nowhere/at/all.html"), "--report"), (("--procedural", "--methods", "magic"), "magic")])
 def test_refusals(capsys, tmp_path, arguments, word):
     data = make_dataset(tmp_path / "d", train=2, test=1)
