@@ -20,7 +20,6 @@ from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import EmptyMemoryError, FormatError, ShapeError, StoreError
 from parmesan_engine.gestures import Stroke
 from parmesan_engine.insight import Explanation, explain
-from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory import Memory, VersionRecord
 from parmesan_engine.predictor import EXACT
 from parmesan_engine.project import classes, forgetting, importing, painting
@@ -77,9 +76,7 @@ class Project:
             raise FormatError("a new folder", f"{path}, which holds a project", "open it, or choose another folder")
         device_of(device)  # raises before a folder is made
         recipe = recipe_of(pinned(ENCODERS.build(ENCODERS.parse(encoder))))
-        path.mkdir(parents=True, exist_ok=True)
         write_description(path, new_description(name, task, recipe, novelty, keys))
-        sync_folder(path.parent)
         return cls(path, device=device)
 
     @classmethod

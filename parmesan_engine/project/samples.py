@@ -48,7 +48,6 @@ class SampleStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._records: dict[str, SampleRecord] = {}
         self.records()
 
