@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parmesan_engine import __version__
-from parmesan_engine.cli import asking, continual, importing, measuring, memories, pretraining, results, verbs
+from parmesan_engine.cli import asking, continual, importing, keeping, measuring, memories, pretraining, results, verbs
 from parmesan_engine.cli.measuring import positive
 from parmesan_engine.device import device_of
 from parmesan_engine.errors import FormatError, ParmesanError
@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     verb("restore", verbs.restore, "make a new version with the content of an old one").add_argument("version")
     memories.options(verb)
     verb("verify", verbs.verify, "check files, digests and history against each other")
+    keeping.options(verb)
     command = verb("compare", measuring.compare, "learn equal labels by several methods and score them", project=False)
     measuring.compare_options(command)
     command = verb("continual", continual.run, "learn one step after the other by several methods and score what each keeps", project=False)

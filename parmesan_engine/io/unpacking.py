@@ -26,13 +26,18 @@ def unpacked(path: Path, *, max_bytes: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="parmesan-") as temporary:
         root = Path(temporary) / (path.stem.strip(".") or "zip")
         root.mkdir()
-        with decoding(path, "zip"), zipfile.ZipFile(path) as archive:
-            for member in _members(archive, path, max_bytes):
-                target = root.joinpath(*PurePosixPath(member.filename).parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(member) as source, open(target, "xb") as file:
-                    shutil.copyfileobj(source, file, 2**20)
+        unpack(path, root, max_bytes=max_bytes)
         yield _inner(root)
+
+
+def unpack(path: Path, root: Path, *, max_bytes: int) -> None:
+    """Unpack an archive into a folder, with the checks of `unpacked`. Raises FormatError, LimitError."""
+    with decoding(path, "zip"), zipfile.ZipFile(path) as archive:
+        for member in _members(archive, path, max_bytes):
+            target = root.joinpath(*PurePosixPath(member.filename).parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as source, open(target, "xb") as file:
+                shutil.copyfileobj(source, file, 2**20)
 
 
 def _members(archive: zipfile.ZipFile, path: Path, max_bytes: int) -> list[zipfile.ZipInfo]:

@@ -73,8 +73,8 @@ def pack_change(change: Change) -> bytes:
     return pack(arrays, {"task_before": change.task_before, "task_after": change.task_after})
 
 
-def unpack_change(data: bytes) -> Change:
-    arrays, extra = unpack(data)
+def unpack_change(data: bytes, *, summed: bool = True) -> Change:
+    arrays, extra = unpack(data, summed=summed)
     added, removed = runs_to_ids(arrays.pop("added")), runs_to_ids(arrays.pop("removed"))
     return Change(added, removed, Modified(**arrays) if arrays else Modified.nothing(), **extra)
 

@@ -14,7 +14,7 @@ from parmesan_engine.memory.records import DIGEST_BYTES, Change
 
 NAME_FIELDS = ("sample", "sample_hash", "gesture", "author", "source")
 CHUNK_DTYPE = np.dtype([*((name, np.float64 if name == "time" else np.int64) for name in CHUNK_FIELDS),
-                        ("sum", np.int64), ("read", np.bool_)])
+                        ("sum", np.uint64), ("read", np.bool_)])
 COLUMNS = {"parents": np.int64, "weights": np.float32, "stored": np.bool_, "active": np.bool_, "purged": np.bool_}
 
 

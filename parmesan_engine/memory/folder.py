@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parmesan_engine.errors import LimitError, StoreError, UnknownNameError
+from parmesan_engine.errors import MEND, LimitError, StoreError, UnknownNameError
 from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory.codec import task_to_json
 from parmesan_engine.memory.hashing import version_of
@@ -43,6 +43,10 @@ def make(path: str | Path | None, *, channels: int, task: TaskSpec, encoder: dic
         for name in key_files(keys):
             KeyFile(folder / name, channels, create=True, keys=keys).close()
     manifest = Manifest(folder)
+    if folder and not manifest.exists and any(path.stat().st_size for form in KEY_FORMATS for name in key_files(form)
+                                              if (path := folder / name).exists()):
+        manifest.close()  # a new memory has no rows before it has a manifest: making one now would write over them
+        raise StoreError(f"a manifest of the rows in {folder}", "none, or an empty one", MEND)
     if manifest.exists:
         manifest.close()
         raise StoreError("a folder without a memory", f"{path}, which holds one", "open it, or choose another folder")

@@ -58,6 +58,10 @@ class KeyFile:
         while done < len(data):  # one call writes at most 2 GiB
             done += os.pwrite(self._file, data[done:], offset + done)
 
+    def extend(self, rows: int) -> None:
+        """Make room for so many rows in all; those that were not written are zeros."""
+        os.ftruncate(self._file, max(rows, self.rows) * self.row_bytes)
+
     def sync(self) -> None:
         os.fdatasync(self._file)
 

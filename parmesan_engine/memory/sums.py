@@ -12,8 +12,8 @@ from parmesan_engine.memory.keyfile import KeyArray, KeyFile
 
 
 def sum_of(rows: np.ndarray, coarse: np.ndarray) -> int:
-    """Return the CRC-32 of (n, D) and (m, D) float32 features."""
-    return zlib.crc32(np.ascontiguousarray(coarse, "<f4"), zlib.crc32(np.ascontiguousarray(rows, "<f4")))
+    """Return the CRC-32 of (n, D) and of (m, D) float32 features, as the upper and the lower half of one number."""
+    return zlib.crc32(np.ascontiguousarray(rows, "<f4")) << 32 | zlib.crc32(np.ascontiguousarray(coarse, "<f4"))
 
 
 def stored_sum(keys: KeyFile | KeyArray, coarse: KeyFile | KeyArray, first: int, purged: np.ndarray, parents: np.ndarray) -> int:

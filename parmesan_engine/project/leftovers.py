@@ -1,4 +1,4 @@
-"""What a killed process leaves behind: raw uploads and half-written features, which nobody will ask for any more."""
+"""What a killed process leaves behind: raw uploads and half-written features, which nobody will ask for; a repair to be finished."""
 
 import shutil
 import time
@@ -8,8 +8,13 @@ OLD_SECONDS = 3600.0  # longer than an import or the writing of features takes: 
 PLACES = ("incoming/*", "cache/part-*")
 
 
+REPAIRED = "memory.repaired"
+
+
 def sweep(folder: Path) -> None:
-    """Delete what nobody has written to for an hour from the passing folders of a project."""
+    """Delete what nobody has written to for an hour from the passing folders of a project; finish a repair (see `repair`)."""
+    if (folder / REPAIRED).is_dir() and not (folder / "memory").exists():
+        (folder / REPAIRED).rename(folder / "memory")
     for pattern in PLACES:
         for place in folder.glob(pattern):
             try:

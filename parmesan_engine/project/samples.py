@@ -55,7 +55,7 @@ class SampleStore:
         """Return all records in the order in which they were added, those of other processes too. Raises FormatError."""
         there = {path.stem for path in self.folder.glob("*.json")}
         if there != set(self._records):
-            known = {i: self._records.get(i) or self._load(i) for i in there}
+            known = {i: self._records.get(i) or read_record(self.folder / f"{i}.json") for i in there}
             self._records = dict(sorted(known.items(), key=lambda item: (item[1].time, item[0])))
         return list(self._records.values())
 
@@ -83,22 +83,11 @@ class SampleStore:
 
     def read(self, sample_id: str) -> Sample:
         """Return a sample, its array mapped from disk. Raises UnknownNameError, StoreError."""
-        record = self.record(sample_id)
-        try:
-            array = np.load(self._file(sample_id), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise StoreError("the stored copy of the sample", str(error), "import the sample again") from error
-        affine = None if record.affine is None else np.asarray(record.affine)
-        return Sample(array, record.name, record.spacing, record.unit, affine, record.notes, record.series, record.frame,
-                      record.channel_names)
+        return read_stored(self.folder, self.record(sample_id))
 
     def problems_of(self, record: SampleRecord) -> list[str]:
         """Return what is wrong with the stored copy of a sample, in words."""
-        try:
-            changed = self.read(record.id).content_hash != record.content_hash
-        except ParmesanError as error:
-            return [f"sample {record.name} ({record.id}): {error}"]
-        return [f"sample {record.name} ({record.id}): the stored copy has changed"] if changed else []
+        return problems_of(self.folder, record)
 
     def remove(self, sample_id: str) -> None:
         """Delete a sample's copy and record. Raises UnknownNameError."""
@@ -110,15 +99,37 @@ class SampleStore:
     def _file(self, sample_id: str) -> Path:
         return self.folder / f"{sample_id}.npy"
 
-    def _load(self, sample_id: str) -> SampleRecord:
-        path = self._file(sample_id).with_suffix(".json")
-        try:
-            row = {"channel_names": (), **json.loads(path.read_text(encoding="utf-8"))}  # older records have no names
-            for name in ("spatial_shape", "spacing", "notes", "channel_names"):
-                row[name] = None if row[name] is None else tuple(row[name])
-            record = SampleRecord(**row)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise FormatError(f"a readable {path.name}", str(error), MEND) from error
-        if not ID.fullmatch(sample_id) or record.id != sample_id:
-            raise FormatError(f"the description of sample {sample_id}", f"another in {path.name}", MEND)
-        return record
+
+
+def read_record(path: Path) -> SampleRecord:
+    """Return what a file ID.json knows of a sample. Raises FormatError."""
+    try:
+        row = {"channel_names": (), **json.loads(path.read_text(encoding="utf-8"))}  # older records have no names
+        for name in ("spatial_shape", "spacing", "notes", "channel_names"):
+            row[name] = None if row[name] is None else tuple(row[name])
+        record = SampleRecord(**row)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FormatError(f"a readable {path.name}", str(error), MEND) from error
+    if not ID.fullmatch(path.stem) or record.id != path.stem:
+        raise FormatError(f"the description of sample {path.stem}", f"another in {path.name}", MEND)
+    return record
+
+
+def read_stored(folder: Path, record: SampleRecord) -> Sample:
+    """Return a sample of a folder, its array mapped from disk. Raises StoreError."""
+    try:
+        array = np.load(folder / f"{record.id}.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StoreError("the stored copy of the sample", str(error), "import the sample again") from error
+    affine = None if record.affine is None else np.asarray(record.affine)
+    return Sample(array, record.name, record.spacing, record.unit, affine, record.notes, record.series, record.frame,
+                  record.channel_names)
+
+
+def problems_of(folder: Path, record: SampleRecord) -> list[str]:
+    """Return what is wrong with the stored copy of a sample in a folder, in words."""
+    try:
+        changed = read_stored(folder, record).content_hash != record.content_hash
+    except ParmesanError as error:
+        return [f"sample {record.name} ({record.id}): {error}"]
+    return [f"sample {record.name} ({record.id}): the stored copy has changed"] if changed else []

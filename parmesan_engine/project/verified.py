@@ -39,7 +39,7 @@ def unverify_sample(folder: Path, sample_id: str) -> None:
 
 def verified(folder: Path) -> dict[str, Mark]:
     """Return the marks of the project in `folder` by sample id, those of other processes too. Raises FormatError for a damaged one."""
-    marks = {path.stem: _read(path) for path in sorted((folder / FOLDER).glob("*.json"))}
+    marks = {path.stem: read_mark(path) for path in sorted((folder / FOLDER).glob("*.json"))}
     return {sample_id: mark for sample_id, mark in marks.items() if mark is not None}
 
 
@@ -47,7 +47,8 @@ def _file(folder: Path, sample_id: str) -> Path:
     return folder / FOLDER / f"{sample_id}.json"
 
 
-def _read(path: Path) -> Mark | None:
+def read_mark(path: Path) -> Mark | None:
+    """Return the mark in a file, None where it is gone. Raises FormatError."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         return Mark(str(fields["author"]), float(fields["time"]), str(fields["version"]))

@@ -89,6 +89,6 @@ def test_an_error_at_any_operation_is_told_clearly_and_leaves_the_state_before_o
     folder = tmp_path.resolve() / "root"
     shutil.copytree(prepared, folder)
     found = under(shim, folder, "fail", *error)
-    assert {case: told["wrong"] for case, told in found.items()} == dict.fromkeys(work.CASES, [])
+    assert {case: told["wrong"] for case, told in found.items()} == {case: [] for case in work.CASES}
     for case, told in found.items():
         assert told["errors"] and all("expected" in text and "; got " in text for text in told["errors"]), case

@@ -95,7 +95,8 @@ def _fail(folder: Path, case: str, do: Callable[[Path], None], library: ctypes.C
         if state != after and (state != before or not told):
             wrong.append(f"{at}: {'neither before nor after' if told else 'no error, and not done'}")
         if operations <= at or error == errno.EROFS:  # a folder is read-only from the first operation on, or not
-            return {"errors": sorted(errors), "wrong": wrong}
+            break
+    return {"errors": sorted(errors), "wrong": wrong}
 
 
 def _again(folder: Path, case: str, name: str) -> Path:

@@ -1,0 +1,190 @@
+"""Read what can be read of a damaged manifest, row by row; and make a memory of it, without what is damaged.
+
+The history is kept up to the last version that can be read together with all before it. Of the entries, those are lost whose
+features, or whose block in the manifest, do not match their digests and checksums; they are taken out of all versions.
+"""
+
+import itertools
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parmesan_engine.errors import StoreError
+from parmesan_engine.memory.codec import pack, unpack, unpack_change
+from parmesan_engine.memory.entries import NAME_FIELDS, Entries
+from parmesan_engine.memory.folder import key_files
+from parmesan_engine.memory.hashing import entry_digests, origin_digest, version_of
+from parmesan_engine.memory.keyfile import KEY_FORMATS, KeyFile
+from parmesan_engine.memory.manifest import CHUNK_FIELDS, FORMAT, Manifest
+from parmesan_engine.memory.records import DIGEST_BYTES, Change, VersionRecord
+from parmesan_engine.memory.sums import sum_of
+
+NEEDED = ("channels", "novelty", "encoder", "task", "format", "epoch")
+RECORD = ("version, seq, time, verb, (SELECT text FROM names WHERE code = author), entries, added, removed, "
+          "(SELECT text FROM names WHERE code = gesture), undoes, note")
+NOTHING_LEFT = "go back to a backup: backup --restore FILE.zip NEW; nothing was changed, and the samples are as they were"
+LOW = (1 << 32) - 1  # the half of a checksum that is of coarse rows
+
+
+@dataclass
+class Salvaged:
+    """What could be read. lost: how many entries could not, by (sample, source, author)."""
+
+    meta: dict[str, str]
+    versions: list[tuple[VersionRecord, Change]] = field(default_factory=list)
+    chunks: list[tuple[dict[str, Any], bytes]] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    receipts: list[tuple[int, dict]] = field(default_factory=list)
+    purges: list[tuple[int, bytes]] = field(default_factory=list)
+    metric: tuple[bytes, str] | None = None
+    lost: Counter = field(default_factory=Counter)
+
+
+def salvage(manifest: Path) -> Salvaged:
+    """Read a manifest file that nobody else has open. Raises StoreError when not even the kind of memory can be read."""
+    database = sqlite3.connect(manifest)
+
+    def ask(question: str, *values: Any) -> list[tuple]:
+        try:
+            return database.execute(question, values).fetchall()
+        except sqlite3.Error:
+            return []
+
+    try:
+        meta = {key: rows[0][0] for key in (*NEEDED, "keys") if (rows := ask("SELECT value FROM meta WHERE key = ?", key))}
+        if missing := [key for key in NEEDED if key not in meta]:
+            raise StoreError(f"a manifest that says {', '.join(missing)}", "one of which that cannot be read any more", NOTHING_LEFT)
+        saved, summed, first = Salvaged(meta), int(meta["format"]) >= FORMAT, 0
+        columns = f"{', '.join(CHUNK_FIELDS)}, data FROM chunks"
+        while rows := ask(f"SELECT {columns} WHERE first = ?", first) or ask(f"SELECT {columns} NOT INDEXED WHERE first = ?", first):
+            saved.chunks.append((dict(zip(CHUNK_FIELDS, rows[0], strict=False)), rows[0][-1]))
+            first += rows[0][1]
+        for seq in itertools.count():
+            record, change = ask(f"SELECT {RECORD} FROM versions WHERE seq = ?", seq), ask("SELECT data FROM changes WHERE seq = ?", seq)
+            known = _readable(change[0][0], summed) if record and change else None
+            if known is None or known.touched.max(initial=-1) >= first:
+                break
+            saved.versions.append((VersionRecord(*(text if text is not None else "" if place in (4, 8, 10) else None
+                                                   for place, text in enumerate(record[0]))), known))
+        if not saved.versions:
+            raise StoreError("a manifest with a history", "one of which that cannot be read any more", NOTHING_LEFT)
+        last = len(saved.versions) - 1
+        saved.chunks = [(row, data) for row, data in saved.chunks if row["seq"] <= last]
+        for code in {row[name] for row, _ in saved.chunks for name in NAME_FIELDS}:
+            saved.names |= dict(ask("SELECT code, text FROM names WHERE code = ?", code))
+        for seq in range(last + 1):
+            saved.receipts += [(seq, json.loads(text)) for (text,) in ask("SELECT data FROM receipts WHERE seq = ?", seq)]
+            purges = ask("SELECT data FROM purges WHERE seq = ?", seq)
+            saved.purges += [(seq, data) for (data,) in purges if _readable(data, summed, unpack)]
+        saved.metric = next(iter(ask("SELECT data, fitted_on FROM metric")), None)
+        return saved
+    finally:
+        database.close()
+
+
+def _readable(data: bytes, summed: bool, read=unpack_change):
+    try:
+        return read(data, summed=summed)
+    except StoreError:
+        return None
+
+
+def rebuild(saved: Salvaged, old: Path, target: Path) -> None:
+    """Make in the new folder `target` the memory that was read, with the rows of the key files in `old`; notes what is lost."""
+    channels, form = json.loads(saved.meta["channels"]), json.loads(saved.meta.get("keys", '"float32"'))
+    novelty, summed = json.loads(saved.meta["novelty"]), int(saved.meta["format"]) >= FORMAT
+    target.mkdir()
+    rows, coarse = (_rows(old / name, channels, form) for name in key_files(form))
+    new_rows, new_coarse = (KeyFile(target / name, channels, create=True, keys=form) for name in key_files(form))
+    dims = next((arrays[0]["coordinates"].shape[1] for _, data in saved.chunks if (arrays := _readable(data, summed, unpack))), 2)
+    blocks, gone = [], [np.zeros(0, bool)]
+    for row, data in saved.chunks:
+        arrays, lost, block_sum = _checked(row, data, dims, summed, saved, rows, coarse)
+        if lost.any():
+            saved.lost[tuple(saved.names.get(row[name], "") for name in ("sample", "source", "author"))] += int(lost.sum())
+        kept = arrays["digests"].any(axis=1)
+        used, first = np.unique(arrays["parents"][kept]), row["first"]
+        new_rows.write(first, np.where(kept[:, None], _taken(rows, np.arange(first, first + row["count"])), 0))
+        for parent in used.tolist():
+            new_coarse.write(parent, _taken(coarse, np.array([parent])))
+        new_coarse.extend(row["coarse_first"] + row["coarse_count"])
+        blocks.append((row, pack(arrays, {"rows": block_sum})))
+        gone.append(lost)
+    for file in (new_rows, new_coarse):
+        file.sync()
+        file.close()
+    _write(saved, target, blocks, np.concatenate(gone), novelty)
+
+
+def _checked(row: dict, data: bytes, dims: int, summed: bool, saved: Salvaged, rows: np.ndarray,
+             coarse: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+    """Return the columns of a block with what is damaged blanked, the (n,) mask of it, and the checksum of the rest."""
+    read, count = _readable(data, summed, unpack), row["count"]
+    if read is None:
+        blank = {"labels": np.zeros((count, 1), np.float32), "coordinates": np.zeros((count, dims), np.int32),
+                 "weights": np.zeros(count, np.float32), "parents": np.full(count, row["coarse_first"]),
+                 "digests": np.zeros((count, DIGEST_BYTES), np.uint8)}
+        return blank, np.ones(count, bool), sum_of(rows[:0], coarse[:0])
+    arrays, kept = {name: array.copy() for name, array in read[0].items()}, read[0]["digests"].any(axis=1)
+    features = _taken(rows, np.arange(row["first"], row["first"] + count))
+    origin = origin_digest(*(saved.names.get(row[name], "") for name in ("sample_hash", "source", "author")))
+    digests = entry_digests(np.broadcast_to(origin, (count, DIGEST_BYTES)), features,
+                            *(arrays[name] for name in ("coordinates", "labels", "weights")))
+    lost = kept & (digests != arrays["digests"]).any(axis=1)
+    parents = np.unique(arrays["parents"][kept])
+    found = sum_of(features[kept], _taken(coarse, parents))
+    if (parents >= len(coarse)).any() or (summed and found & LOW != read[1]["rows"] & LOW):
+        lost = kept  # which of the coarse rows are damaged nobody knows
+    for name, array in arrays.items():
+        array[lost] = row["coarse_first"] if name == "parents" else 0
+    kept = kept & ~lost
+    return arrays, lost, sum_of(features[kept], _taken(coarse, np.unique(arrays["parents"][kept])))
+
+
+def _write(saved: Salvaged, target: Path, blocks: list[tuple[dict, bytes]], gone: np.ndarray, novelty: float) -> None:
+    """Write the manifest: the history anew, from the entries that are left."""
+    manifest, state = Manifest(target), Entries()
+    state.reserve(len(gone))
+    for row, data in blocks:
+        state.append_chunk(tuple(row[name] for name in CHUNK_FIELDS), data)
+    meta = {key: text for key, text in saved.meta.items() if key != "epoch"} | {"format": str(FORMAT)}
+    manifest.create(meta, saved.versions[0][0])
+    with manifest.transaction():
+        manifest.set_meta("epoch", str(int(saved.meta["epoch"]) + 1))
+        for record, change in saved.versions:
+            change = change.only(~gone)
+            state.apply(change)
+            record = replace(record, version=version_of(state.total, novelty), entries=state.count, added=len(change.added),
+                             removed=len(change.removed))
+            manifest.insert_version(record, change, state.total)
+        for row, data in blocks:
+            names = {name: manifest.intern(saved.names.get(row[name], "")) for name in NAME_FIELDS}
+            manifest.insert_chunk(tuple({**row, **names}[name] for name in CHUNK_FIELDS), data)
+        for seq, data in saved.purges:
+            manifest.insert_purge(seq, pack(*unpack(data, summed=int(saved.meta["format"]) >= FORMAT)))
+        if saved.metric and not gone.any():
+            manifest.set_metric(*saved.metric)
+    for seq, receipt in saved.receipts:
+        manifest.finish_purge(seq, receipt)
+    manifest.close()
+
+
+def _rows(path: Path, channels: int, form: str) -> np.ndarray:
+    """Return the (rows, D) that a key file has, none where there is no file."""
+    dtype = KEY_FORMATS[form]
+    count = path.stat().st_size // (channels * dtype.itemsize) if path.is_file() else 0
+    return np.memmap(path, dtype, "r", shape=(count, channels)) if count else np.zeros((0, channels), dtype)
+
+
+def _taken(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return (n, D) float32 rows, zeros for those that are missing."""
+    out = np.zeros((len(ids), rows.shape[1]), np.float32)
+    there = ids < len(rows)
+    out[there] = rows[ids[there]]
+    return out
+

@@ -1,0 +1,184 @@
+"""Make a damaged project open again with all that can be read. Nothing is deleted: what is damaged moves aside, beside the project.
+
+    NAME.damaged-DATE/files/...     the damaged files, by their places in the project
+
+The memory's whole folder moves aside when anything in it is damaged, and a new one is made from what can be read (see
+`memory.salvage`). It gets its name at the very end, while nobody else may open it; a kill in between is finished by the next opening.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parmesan_engine.errors import MEND, FormatError, ParmesanError, StoreError, VersionError
+from parmesan_engine.io.files import sync_folder
+from parmesan_engine.memory import Memory
+from parmesan_engine.memory.manifest import FILE_NAME, store_errors
+from parmesan_engine.memory.salvage import rebuild, salvage
+from parmesan_engine.project import truth, verified
+from parmesan_engine.project.description import FILE_NAME as DESCRIPTION
+from parmesan_engine.project.description import new_description, read_description, write_description
+from parmesan_engine.project.leftovers import REPAIRED, sweep
+from parmesan_engine.project.project import Project
+from parmesan_engine.project.samples import problems_of, read_record
+
+LOCK_BYTES = (0x40000000, 512)  # of SQLite: every process that has the manifest open holds a lock among them
+
+
+def repair(folder: str | Path) -> dict[str, Any]:
+    """Repair a project folder; return {did, lost, aside, version, problems}.
+
+    did: what was done, in words, empty when there was nothing to do; lost: examples that could not be read, by sample, source and
+    author; aside: where the damaged files are; problems: what `verify` says afterwards. Raises FormatError, StoreError, VersionError.
+    """
+    folder, did, lost = Path(folder).resolve(), [], []
+    if not folder.is_dir():
+        raise FormatError("a project folder", f"{folder}, which is none", "check the path")
+    aside = folder.with_name(f"{folder.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    with store_errors(str(folder)):
+        sweep(folder)
+        for path, why in _damaged_files(folder):
+            _move(path, folder, aside)
+            did.append(f"moved {path.relative_to(folder)} aside: {why}")
+        if (why := _memory_problem(folder / "memory")):
+            did.append(f"made the memory anew from what can be read: {why}")
+            lost, kept = _renew_memory(folder, aside)
+            did.append(kept)
+        if (why := _description_problem(folder)):
+            _renew_description(folder, aside)
+            did.append(f"made {DESCRIPTION} anew, from the memory and the samples: {why}")
+    with Project.open(folder) as project:
+        return {"did": did, "lost": lost, "aside": str(aside) if did else "", "version": project.version, "problems": project.verify()}
+
+
+def _damaged_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files of samples, truth and marks that cannot be used, and why."""
+    for path in sorted((folder / "samples").glob("*.json")):
+        try:
+            why = "; ".join(problems_of(folder / "samples", read_record(path)))
+        except ParmesanError as error:
+            why = str(error)
+        if why:
+            yield path, why
+            if path.with_suffix(".npy").exists():
+                yield path.with_suffix(".npy"), "its description is, or it is itself, damaged: import the sample again, its examples are kept"
+    for path in sorted((folder / truth.FOLDER).glob("*.npy")):
+        try:
+            np.asarray(truth.truth(folder, path.stem)).sum()
+        except (ParmesanError, OSError, ValueError) as error:
+            yield path, f"{error}; add the labels again"
+    for path in sorted((folder / verified.FOLDER).glob("*.json")):
+        try:
+            verified.read_mark(path)
+        except FormatError as error:
+            yield path, str(error)
+
+
+def _memory_problem(memory: Path) -> str:
+    """Return what is wrong with a memory, nothing when all is well or there is none yet. Raises what repairing cannot help."""
+    if not memory.is_dir() or not any(path.stat().st_size for path in memory.iterdir()):
+        return ""
+    try:
+        with Memory.open(memory) as opened:
+            return "; ".join(opened.verify())
+    except StoreError as error:
+        if error.todo != MEND and (memory / FILE_NAME).exists() and all((memory / name).exists() for name in _key_names(memory)):
+            raise
+        return str(error)
+
+
+def _key_names(memory: Path) -> list[str]:
+    """Return the names that the key files of a memory should have, by the one that is there; none where there is none."""
+    endings = {path.suffix for path in memory.iterdir() if path.stem in ("keys", "coarse")}
+    return [f"{name}{ending}" for ending in endings for name in ("keys", "coarse")] or ["keys"]
+
+
+def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
+    """Put a memory made from what can be read in the place of the damaged one; return what is lost, and what was kept, in words."""
+    memory, made, work = folder / "memory", folder / REPAIRED, folder / f".{REPAIRED}.part"
+    for place in (made, work):
+        shutil.rmtree(place, ignore_errors=True)  # of a repair that was killed: made from what is still there
+    seen = _stamps(memory)
+    (work / "read").mkdir(parents=True)
+    for path in memory.iterdir():
+        if path.name in (FILE_NAME, f"{FILE_NAME}-wal"):
+            shutil.copyfile(path, work / "read" / path.name)  # reading recovers, and so changes, a manifest
+    saved = salvage(work / "read" / FILE_NAME)
+    rebuild(saved, memory, work / "made")
+    with Memory.open(work / "made") as opened:
+        if problems := opened.verify():
+            raise StoreError("a memory that is whole after repair", "; ".join(problems), "go back to a backup")
+        record = opened.history()[-1]
+    for path in (*(work / "made").iterdir(), work / "made"):
+        sync_folder(path)
+    (work / "made").rename(made)
+    shutil.rmtree(work)
+    with _alone(memory / FILE_NAME):
+        if _stamps(memory) != seen:
+            raise StoreError("a memory that nobody writes to meanwhile", "changes by another process", "close it there, then repair again")
+        _move(memory, folder, aside)
+        made.rename(memory)
+        sync_folder(folder)
+    lost = [dict(zip(("sample", "source", "author"), names, strict=True)) | {"entries": count} for names, count in sorted(saved.lost.items())]
+    return lost, f"kept {len(saved.versions)} versions up to {record.version} ({record.verb}) with {record.entries} examples"
+
+
+def _stamps(memory: Path) -> dict[str, tuple[int, int]]:
+    return {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in memory.iterdir() if not path.name.endswith("-shm")}
+
+
+@contextmanager
+def _alone(manifest: Path) -> Iterator[None]:
+    """Keep other processes from opening a manifest. Raises StoreError when one has it open."""
+    if not manifest.exists():
+        yield
+        return
+    with open(manifest, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES[1], LOCK_BYTES[0])
+        except OSError as error:
+            raise StoreError("a project that no other process has open", "one in use", "close the app, then repair again") from error
+        yield
+
+
+def _description_problem(folder: Path) -> str:
+    try:
+        read_description(folder)
+    except VersionError:
+        raise
+    except ParmesanError as error:
+        return str(error)
+    return ""
+
+
+def _renew_description(folder: Path, aside: Path) -> None:
+    """Write project.json anew. Raises FormatError where there is no memory to know the encoder from."""
+    if not Memory.is_at(folder / "memory"):
+        raise FormatError(f"a readable {DESCRIPTION}, or a memory to make it from", "neither", "go back to a backup")
+    records = sorted((read_record(path) for path in (folder / "samples").glob("*.json")), key=lambda record: record.time)
+    with Memory.open(folder / "memory") as memory:
+        description = new_description(folder.name, memory.task, memory.encoder, memory.novelty, memory.key_format)
+        dims = memory.coordinates(memory.select()[:1]).shape[1]
+    first = {"channels": records[0].channels, "dims": records[0].spatial_dims} if records else {"channels": 1, "dims": dims}
+    description["task"] = asdict(memory.task)
+    if (folder / DESCRIPTION).exists():
+        _move(folder / DESCRIPTION, folder, aside)
+    write_description(folder, {**description, "sample": first})
+
+
+def _move(path: Path, folder: Path, aside: Path) -> None:
+    target = aside / "files" / path.relative_to(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        os.sync()  # what is moved is not lost if the power goes now
+    path.rename(target)
+    for place in (target.parent, path.parent, aside, aside.parent):
+        sync_folder(place)
