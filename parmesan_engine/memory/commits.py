@@ -47,10 +47,14 @@ class Committer(Reader):
         super().__init__(Entries(), self._task_at_start, keys, coarse, novelty, manifest.epoch, lock)
         self._closed = False
         self._owed: MemoryDelta | None = None  # commits of others that no returned delta has told of yet
-        with manifest.reading():
-            self._load()
-        if manifest.purges():  # a process was killed in the middle of an unlearn
-            purge.finish(manifest, keys, coarse, folder, [])
+        try:
+            with manifest.reading():
+                self._load()
+            if manifest.purges():  # a process was killed in the middle of an unlearn
+                purge.finish(manifest, keys, coarse, folder, [])
+        except BaseException:
+            self.close()
+            raise
 
     def _storing(self) -> AbstractContextManager[None]:
         return store_errors(self._manifest.place)

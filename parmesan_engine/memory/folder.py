@@ -6,6 +6,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,15 @@ def open_parts(path: str | Path) -> Parts:
     if not manifest.exists:
         manifest.close()
         raise StoreError(f"a memory at {path}", "one whose creation was cut short", "create it again")
-    channels, keys = manifest.meta_json("channels"), manifest.keys
-    rows = [KeyFile(folder / name, channels, create=False, keys=keys) for name in key_files(keys)]
-    if manifest.format < FORMAT:
-        migrate(manifest, *rows)
+    with ExitStack() as opened:  # to be closed again if something is wrong
+        opened.callback(manifest.close)
+        channels, keys, rows = manifest.meta_json("channels"), manifest.keys, []
+        for name in key_files(keys):
+            rows.append(KeyFile(folder / name, channels, create=False, keys=keys))
+            opened.callback(rows[-1].close)
+        if manifest.format < FORMAT:
+            migrate(manifest, *rows)
+        opened.pop_all()
     return folder, manifest, *rows
 
 

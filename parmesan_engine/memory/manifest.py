@@ -67,6 +67,8 @@ def store_errors(place: str) -> Iterator[None]:
         ) from error
     except StoreError:
         raise
+    except FileNotFoundError as error:
+        raise StoreError(f"a whole memory at {place}", f"no {error.filename}", MEND) from error
     except OSError as error:
         raise StoreError(
             f"a memory that can be read and written at {place}",

@@ -45,9 +45,13 @@ class Salvaged:
     lost: Counter = field(default_factory=Counter)
 
 
-def salvage(manifest: Path) -> Salvaged:
-    """Read a manifest file that nobody else has open. Raises StoreError when not even the kind of memory can be read."""
+def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
+    """Read a manifest file that nobody else has open. Raises StoreError when not even the kind of memory can be read.
+
+    fallback: what the table of settings says of such a memory, for those that cannot be read.
+    """
     database = sqlite3.connect(manifest)
+    database.execute("PRAGMA writable_schema = ON")  # else SQLite reads nothing of a file that was cut
 
     def ask(question: str, *values: Any) -> list[tuple]:
         try:
@@ -57,6 +61,7 @@ def salvage(manifest: Path) -> Salvaged:
 
     try:
         meta = {key: rows[0][0] for key in (*NEEDED, "keys") if (rows := ask("SELECT value FROM meta WHERE key = ?", key))}
+        meta = {**fallback, **meta}
         if missing := [key for key in NEEDED if key not in meta]:
             raise StoreError(f"a manifest that says {', '.join(missing)}", "one of which that cannot be read any more", NOTHING_LEFT)
         saved, summed, first = Salvaged(meta), int(meta["format"]) >= FORMAT, 0

@@ -7,25 +7,26 @@ The memory's whole folder moves aside when anything in it is damaged, and a new 
 """
 
 import fcntl
-import os
+import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import MEND, FormatError, ParmesanError, StoreError, VersionError
 from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory import Memory
-from parmesan_engine.memory.manifest import FILE_NAME, store_errors
+from parmesan_engine.memory.codec import task_to_json
+from parmesan_engine.memory.manifest import FILE_NAME, FORMAT, store_errors
 from parmesan_engine.memory.salvage import rebuild, salvage
 from parmesan_engine.project import truth, verified
 from parmesan_engine.project.description import FILE_NAME as DESCRIPTION
-from parmesan_engine.project.description import new_description, read_description, write_description
+from parmesan_engine.project.description import new_description, read_description, task_of, write_description
 from parmesan_engine.project.leftovers import REPAIRED, sweep
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.samples import problems_of, read_record
@@ -68,8 +69,8 @@ def _damaged_files(folder: Path) -> Iterator[tuple[Path, str]]:
             why = str(error)
         if why:
             yield path, why
-            if path.with_suffix(".npy").exists():
-                yield path.with_suffix(".npy"), "its description is, or it is itself, damaged: import the sample again, its examples are kept"
+            if (values := path.with_suffix(".npy")).exists():
+                yield values, "it goes with its description; import the sample again, its examples are kept"
     for path in sorted((folder / truth.FOLDER).glob("*.npy")):
         try:
             np.asarray(truth.truth(folder, path.stem)).sum()
@@ -83,22 +84,17 @@ def _damaged_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _memory_problem(memory: Path) -> str:
-    """Return what is wrong with a memory, nothing when all is well or there is none yet. Raises what repairing cannot help."""
-    if not memory.is_dir() or not any(path.stat().st_size for path in memory.iterdir()):
-        return ""
+    """Return what is wrong with a memory, nothing when all is well or none was made yet. Raises what repairing cannot help."""
+    rows = any(path.stat().st_size for path in memory.glob("*.f*"))
     try:
+        if not Memory.is_at(memory):
+            return "its manifest is gone or empty" if rows else ""  # without rows its making was cut short: opening makes it again
         with Memory.open(memory) as opened:
             return "; ".join(opened.verify())
     except StoreError as error:
-        if error.todo != MEND and (memory / FILE_NAME).exists() and all((memory / name).exists() for name in _key_names(memory)):
+        if error.todo != MEND:
             raise
         return str(error)
-
-
-def _key_names(memory: Path) -> list[str]:
-    """Return the names that the key files of a memory should have, by the one that is there; none where there is none."""
-    endings = {path.suffix for path in memory.iterdir() if path.stem in ("keys", "coarse")}
-    return [f"{name}{ending}" for ending in endings for name in ("keys", "coarse")] or ["keys"]
 
 
 def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
@@ -111,7 +107,7 @@ def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
     for path in memory.iterdir():
         if path.name in (FILE_NAME, f"{FILE_NAME}-wal"):
             shutil.copyfile(path, work / "read" / path.name)  # reading recovers, and so changes, a manifest
-    saved = salvage(work / "read" / FILE_NAME)
+    saved = salvage(work / "read" / FILE_NAME, _settings(folder))
     rebuild(saved, memory, work / "made")
     with Memory.open(work / "made") as opened:
         if problems := opened.verify():
@@ -127,8 +123,22 @@ def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
         _move(memory, folder, aside)
         made.rename(memory)
         sync_folder(folder)
-    lost = [dict(zip(("sample", "source", "author"), names, strict=True)) | {"entries": count} for names, count in sorted(saved.lost.items())]
+    lost = [{"sample": sample, "source": source, "author": author, "entries": count}
+            for (sample, source, author), count in sorted(saved.lost.items())]
     return lost, f"kept {len(saved.versions)} versions up to {record.version} ({record.verb}) with {record.entries} examples"
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """Return what the manifest of a project's memory says of itself, by the project's description; nothing where that is damaged too."""
+    try:
+        description = read_description(folder)
+        kind = description["sample"]
+        channels = ENCODERS.build(description["encoder"]).channels_of(kind["channels"], kind["dims"])
+    except (ParmesanError, KeyError):
+        return {}
+    given = {"channels": channels, "novelty": description["novelty"], "keys": description.get("keys", "float32"),
+             "encoder": description["encoder"], "task": task_to_json(task_of(description))}
+    return {name: json.dumps(value) for name, value in given.items()} | {"format": str(FORMAT), "epoch": "0"}
 
 
 def _stamps(memory: Path) -> dict[str, tuple[int, int]]:
@@ -168,7 +178,6 @@ def _renew_description(folder: Path, aside: Path) -> None:
         description = new_description(folder.name, memory.task, memory.encoder, memory.novelty, memory.key_format)
         dims = memory.coordinates(memory.select()[:1]).shape[1]
     first = {"channels": records[0].channels, "dims": records[0].spatial_dims} if records else {"channels": 1, "dims": dims}
-    description["task"] = asdict(memory.task)
     if (folder / DESCRIPTION).exists():
         _move(folder / DESCRIPTION, folder, aside)
     write_description(folder, {**description, "sample": first})
@@ -177,8 +186,6 @@ def _renew_description(folder: Path, aside: Path) -> None:
 def _move(path: Path, folder: Path, aside: Path) -> None:
     target = aside / "files" / path.relative_to(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):
-        os.sync()  # what is moved is not lost if the power goes now
     path.rename(target)
     for place in (target.parent, path.parent, aside, aside.parent):
         sync_folder(place)
