@@ -1,13 +1,14 @@
 """Read what can be read of a damaged manifest, row by row; and make a memory of it, without what is damaged.
 
 The history is kept up to the last version that can be read together with all before it. Of the entries, those are lost whose
-features, or whose block in the manifest, do not match their digests and checksums; they are taken out of all versions.
+block in the manifest is damaged, or whose features are and cannot be made anew; they are taken out of all versions.
 """
 
 import itertools
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from parmesan_engine.memory.codec import pack, unpack, unpack_change
 from parmesan_engine.memory.entries import NAME_FIELDS, Entries
 from parmesan_engine.memory.folder import key_files
 from parmesan_engine.memory.hashing import entry_digests, origin_digest, version_of
-from parmesan_engine.memory.keyfile import KEY_FORMATS, KeyFile
+from parmesan_engine.memory.keyfile import KEY_FORMATS, KeyFile, rounded
 from parmesan_engine.memory.manifest import CHUNK_FIELDS, FORMAT, Manifest
 from parmesan_engine.memory.records import DIGEST_BYTES, Change, VersionRecord
 from parmesan_engine.memory.sums import sum_of
@@ -28,12 +29,16 @@ NEEDED = ("channels", "novelty", "encoder", "task", "format", "epoch")
 RECORD = ("version, seq, time, verb, (SELECT text FROM names WHERE code = author), entries, added, removed, "
           "(SELECT text FROM names WHERE code = gesture), undoes, note")
 NOTHING_LEFT = "go back to a backup: backup --restore FILE.zip NEW; nothing was changed, and the samples are as they were"
+Again = Callable[[str, np.ndarray], "list[np.ndarray] | tuple[np.ndarray, np.ndarray] | None"]
 LOW = (1 << 32) - 1  # the half of a checksum that is of coarse rows
 
 
 @dataclass
 class Salvaged:
-    """What could be read. lost: how many entries could not, by (sample, source, author)."""
+    """What could be read.
+
+    lost: how many entries could not, by (sample, source, author); remade: of how many the features were made anew.
+    """
 
     meta: dict[str, str]
     versions: list[tuple[VersionRecord, Change]] = field(default_factory=list)
@@ -43,6 +48,12 @@ class Salvaged:
     purges: list[tuple[int, bytes]] = field(default_factory=list)
     metric: tuple[bytes, str] | None = None
     lost: Counter = field(default_factory=Counter)
+    remade: int = 0
+
+    @property
+    def summed(self) -> bool:
+        """Whether blocks end with their checksums."""
+        return int(self.meta["format"]) >= FORMAT
 
 
 def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
@@ -64,14 +75,14 @@ def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
         meta = {**fallback, **meta}
         if missing := [key for key in NEEDED if key not in meta]:
             raise StoreError(f"a manifest that says {', '.join(missing)}", "one of which that cannot be read any more", NOTHING_LEFT)
-        saved, summed, first = Salvaged(meta), int(meta["format"]) >= FORMAT, 0
+        saved, first = Salvaged(meta), 0
         columns = f"{', '.join(CHUNK_FIELDS)}, data FROM chunks"
         while rows := ask(f"SELECT {columns} WHERE first = ?", first) or ask(f"SELECT {columns} NOT INDEXED WHERE first = ?", first):
             saved.chunks.append((dict(zip(CHUNK_FIELDS, rows[0], strict=False)), rows[0][-1]))
             first += rows[0][1]
         for seq in itertools.count():
             record, change = ask(f"SELECT {RECORD} FROM versions WHERE seq = ?", seq), ask("SELECT data FROM changes WHERE seq = ?", seq)
-            known = _readable(change[0][0], summed) if record and change else None
+            known = _readable(change[0][0], saved.summed) if record and change else None
             if known is None or known.touched.max(initial=-1) >= first:
                 break
             saved.versions.append((VersionRecord(*(text if text is not None else "" if place in (4, 8, 10) else None
@@ -85,7 +96,7 @@ def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
         for seq in range(last + 1):
             saved.receipts += [(seq, json.loads(text)) for (text,) in ask("SELECT data FROM receipts WHERE seq = ?", seq)]
             purges = ask("SELECT data FROM purges WHERE seq = ?", seq)
-            saved.purges += [(seq, data) for (data,) in purges if _readable(data, summed, unpack)]
+            saved.purges += [(seq, data) for (data,) in purges if _readable(data, saved.summed, unpack)]
         saved.metric = next(iter(ask("SELECT data, fitted_on FROM metric")), None)
         return saved
     finally:
@@ -99,61 +110,86 @@ def _readable(data: bytes, summed: bool, read=unpack_change):
         return None
 
 
-def rebuild(saved: Salvaged, old: Path, target: Path) -> None:
-    """Make in the new folder `target` the memory that was read, with the rows of the key files in `old`; notes what is lost."""
+def rebuild(saved: Salvaged, old: Path, target: Path, again: Again) -> None:
+    """Make in the new folder `target` the memory that was read, with the rows of the key files in `old`; notes what is lost.
+
+    again: makes features anew, from (sample id, (n, d) coordinates): (n, D) of the entries and (n, D) of their coarse nodes, or None.
+    They are taken only where they match the digests and checksums, so that they are the old ones, bit for bit.
+    """
     channels, form = json.loads(saved.meta["channels"]), json.loads(saved.meta.get("keys", '"float32"'))
-    novelty, summed = json.loads(saved.meta["novelty"]), int(saved.meta["format"]) >= FORMAT
     target.mkdir()
-    rows, coarse = (_rows(old / name, channels, form) for name in key_files(form))
-    new_rows, new_coarse = (KeyFile(target / name, channels, create=True, keys=form) for name in key_files(form))
-    dims = next((arrays[0]["coordinates"].shape[1] for _, data in saved.chunks if (arrays := _readable(data, summed, unpack))), 2)
+    files = [_rows(old / name, channels, form) for name in key_files(form)]
+    made = [KeyFile(target / name, channels, create=True, keys=form) for name in key_files(form)]
+    dims = next((read[0]["coordinates"].shape[1] for _, data in saved.chunks if (read := _readable(data, saved.summed, unpack))), 2)
     blocks, gone = [], [np.zeros(0, bool)]
     for row, data in saved.chunks:
-        arrays, lost, block_sum = _checked(row, data, dims, summed, saved, rows, coarse)
-        if lost.any():
-            saved.lost[tuple(saved.names.get(row[name], "") for name in ("sample", "source", "author"))] += int(lost.sum())
-        kept = arrays["digests"].any(axis=1)
-        used, first = np.unique(arrays["parents"][kept]), row["first"]
-        new_rows.write(first, np.where(kept[:, None], _taken(rows, np.arange(first, first + row["count"])), 0))
-        for parent in used.tolist():
-            new_coarse.write(parent, _taken(coarse, np.array([parent])))
-        new_coarse.extend(row["coarse_first"] + row["coarse_count"])
-        blocks.append((row, pack(arrays, {"rows": block_sum})))
-        gone.append(lost)
-    for file in (new_rows, new_coarse):
+        block = _checked(row, data, dims, saved, files, lambda *asked: [rounded(part, form) for part in again(*asked) or ()])
+        if block.lost.any():
+            saved.lost[tuple(saved.names.get(row[name], "") for name in ("sample", "source", "author"))] += int(block.lost.sum())
+        made[0].write(row["first"], block.features)
+        for parent, coarse in zip(block.parents.tolist(), block.coarse, strict=True):
+            made[1].write(parent, coarse[None])
+        made[1].extend(row["coarse_first"] + row["coarse_count"])
+        blocks.append((row, pack(block.arrays, {"rows": sum_of(block.features[block.arrays["digests"].any(axis=1)], block.coarse)})))
+        gone.append(block.lost)
+    for file in made:
         file.sync()
         file.close()
-    _write(saved, target, blocks, np.concatenate(gone), novelty)
+    _write(saved, target, blocks, np.concatenate(gone))
 
 
-def _checked(row: dict, data: bytes, dims: int, summed: bool, saved: Salvaged, rows: np.ndarray,
-             coarse: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
-    """Return the columns of a block with what is damaged blanked, the (n,) mask of it, and the checksum of the rest."""
-    read, count = _readable(data, summed, unpack), row["count"]
+@dataclass
+class Block:
+    """A block of entries with what is damaged, or purged, blanked. lost: (n,) mask of the damaged; coarse: rows `parents`."""
+
+    arrays: dict[str, np.ndarray]
+    lost: np.ndarray
+    features: np.ndarray
+    parents: np.ndarray
+    coarse: np.ndarray
+
+
+def _checked(row: dict, data: bytes, dims: int, saved: Salvaged, files: list[np.ndarray], again: Again) -> Block:
+    read, count, channels = _readable(data, saved.summed, unpack), row["count"], files[0].shape[1]
     if read is None:
-        blank = {"labels": np.zeros((count, 1), np.float32), "coordinates": np.zeros((count, dims), np.int32),
-                 "weights": np.zeros(count, np.float32), "parents": np.full(count, row["coarse_first"]),
-                 "digests": np.zeros((count, DIGEST_BYTES), np.uint8)}
-        return blank, np.ones(count, bool), sum_of(rows[:0], coarse[:0])
+        arrays = {"labels": np.zeros((count, 1), np.float32), "coordinates": np.zeros((count, dims), np.int32),
+                  "weights": np.zeros(count, np.float32), "parents": np.full(count, row["coarse_first"]),
+                  "digests": np.zeros((count, DIGEST_BYTES), np.uint8)}
+        nothing = np.zeros((0, channels), np.float32)
+        return Block(arrays, np.ones(count, bool), np.zeros((count, channels), np.float32), np.zeros(0, np.int64), nothing)
     arrays, kept = {name: array.copy() for name, array in read[0].items()}, read[0]["digests"].any(axis=1)
-    features = _taken(rows, np.arange(row["first"], row["first"] + count))
-    origin = origin_digest(*(saved.names.get(row[name], "") for name in ("sample_hash", "source", "author")))
-    digests = entry_digests(np.broadcast_to(origin, (count, DIGEST_BYTES)), features,
-                            *(arrays[name] for name in ("coordinates", "labels", "weights")))
-    lost = kept & (digests != arrays["digests"]).any(axis=1)
-    parents = np.unique(arrays["parents"][kept])
-    found = sum_of(features[kept], _taken(coarse, parents))
-    if (parents >= len(coarse)).any() or (summed and found & LOW != read[1]["rows"] & LOW):
-        lost = kept  # which of the coarse rows are damaged nobody knows
+    parents, one_of_each = np.unique(arrays["parents"][kept], return_index=True)
+    features, coarse = _taken(files[0], np.arange(row["first"], row["first"] + count)), _taken(files[1], parents)
+    wanted = read[1]["rows"] & LOW if saved.summed else None
+    lost = kept & _differ(features, arrays, row, saved.names)
+    whole = (parents < len(files[1])).all() and wanted in (None, sum_of(features[:0], coarse) & LOW)
+    if (lost.any() or not whole) and (new := again(saved.names.get(row["sample"], ""), arrays["coordinates"])):
+        damaged = lost if whole else kept
+        features[lost] = new[0][lost]
+        lost = kept & _differ(features, arrays, row, saved.names)
+        if not whole:
+            coarse = new[1][kept][one_of_each]
+            whole = wanted == sum_of(features[:0], coarse) & LOW
+        saved.remade += int((damaged & ~lost).sum()) if whole else 0
+    lost = lost if whole else kept  # which of the coarse rows are damaged nobody knows
     for name, array in arrays.items():
         array[lost] = row["coarse_first"] if name == "parents" else 0
-    kept = kept & ~lost
-    return arrays, lost, sum_of(features[kept], _taken(coarse, np.unique(arrays["parents"][kept])))
+    features[lost | ~kept] = 0
+    used = np.isin(parents, arrays["parents"][kept & ~lost])
+    return Block(arrays, lost, features, parents[used], coarse[used])
 
 
-def _write(saved: Salvaged, target: Path, blocks: list[tuple[dict, bytes]], gone: np.ndarray, novelty: float) -> None:
+def _differ(features: np.ndarray, arrays: dict[str, np.ndarray], row: dict, names: dict[int, str]) -> np.ndarray:
+    """Return the (n,) mask of entries whose content does not match their digest."""
+    origin = origin_digest(*(names.get(row[name], "") for name in ("sample_hash", "source", "author")))
+    digests = entry_digests(np.broadcast_to(origin, (len(features), DIGEST_BYTES)), features,
+                            *(arrays[name] for name in ("coordinates", "labels", "weights")))
+    return (digests != arrays["digests"]).any(axis=1)
+
+
+def _write(saved: Salvaged, target: Path, blocks: list[tuple[dict, bytes]], gone: np.ndarray) -> None:
     """Write the manifest: the history anew, from the entries that are left."""
-    manifest, state = Manifest(target), Entries()
+    manifest, state, novelty = Manifest(target), Entries(), json.loads(saved.meta["novelty"])
     state.reserve(len(gone))
     for row, data in blocks:
         state.append_chunk(tuple(row[name] for name in CHUNK_FIELDS), data)
@@ -162,16 +198,16 @@ def _write(saved: Salvaged, target: Path, blocks: list[tuple[dict, bytes]], gone
     with manifest.transaction():
         manifest.set_meta("epoch", str(int(saved.meta["epoch"]) + 1))
         for record, change in saved.versions:
-            change = change.only(~gone)
+            change, doomed = change.only(~gone), change.only(gone)
             state.apply(change)
-            record = replace(record, version=version_of(state.total, novelty), entries=state.count, added=len(change.added),
-                             removed=len(change.removed))
+            record = replace(record, version=version_of(state.total, novelty), entries=state.count,
+                             added=record.added - len(doomed.added), removed=record.removed - len(doomed.removed))
             manifest.insert_version(record, change, state.total)
         for row, data in blocks:
             names = {name: manifest.intern(saved.names.get(row[name], "")) for name in NAME_FIELDS}
             manifest.insert_chunk(tuple({**row, **names}[name] for name in CHUNK_FIELDS), data)
         for seq, data in saved.purges:
-            manifest.insert_purge(seq, pack(*unpack(data, summed=int(saved.meta["format"]) >= FORMAT)))
+            manifest.insert_purge(seq, pack(*unpack(data, summed=saved.summed)))
         if saved.metric and not gone.any():
             manifest.set_metric(*saved.metric)
     for seq, receipt in saved.receipts:

@@ -56,7 +56,7 @@ def reencoded(view: Reader, encoder, sample_of: Callable[[str], Sample], progres
     for number, sample_id in enumerate(samples):
         mine, sample = view.select(sample=sample_id), sample_of(sample_id)
         start = time.perf_counter()
-        pyramid = encoder.encode(sample, stride=_stride(encoder, sample, view.coordinates(mine)))
+        pyramid = encoder.encode(sample, stride=stride_for(encoder, sample, view.coordinates(mine)))
         seconds.append(time.perf_counter() - start)
         batches += [_anew(batch, pyramid) for batch in batches_of(view, mine)]
         if progress:
@@ -91,7 +91,7 @@ def project_with(project, text: str, folder: str | Path, *, name: str = "", auth
     return folder
 
 
-def _stride(encoder, sample: Sample, coordinates: np.ndarray) -> int | None:
+def stride_for(encoder, sample: Sample, coordinates: np.ndarray) -> int | None:
     """Return None (the encoder's own choice) where entries lie on its nodes, 1 where they are of single pixels."""
     strides = encoder.strides_for(sample.spatial_shape)
     return None if not (coordinates % np.asarray(strides)).any() or math.prod(strides) == 1 else 1

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,16 @@ from parmesan_engine.io.files import sync_folder
 from parmesan_engine.memory import Memory
 from parmesan_engine.memory.codec import task_to_json
 from parmesan_engine.memory.manifest import FILE_NAME, FORMAT, store_errors
-from parmesan_engine.memory.salvage import rebuild, salvage
+from parmesan_engine.memory.salvage import Again, rebuild, salvage
 from parmesan_engine.project import truth, verified
 from parmesan_engine.project.description import FILE_NAME as DESCRIPTION
 from parmesan_engine.project.description import new_description, read_description, task_of, write_description
+from parmesan_engine.project.features import adapt
 from parmesan_engine.project.leftovers import REPAIRED, sweep
 from parmesan_engine.project.project import Project
-from parmesan_engine.project.samples import problems_of, read_record
+from parmesan_engine.project.reencoding import stride_for
+from parmesan_engine.project.samples import problems_of, read_record, read_stored
+from parmesan_engine.types import FeaturePyramid, Sample
 
 LOCK_BYTES = (0x40000000, 512)  # of SQLite: every process that has the manifest open holds a lock among them
 
@@ -108,7 +112,7 @@ def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
         if path.name in (FILE_NAME, f"{FILE_NAME}-wal"):
             shutil.copyfile(path, work / "read" / path.name)  # reading recovers, and so changes, a manifest
     saved = salvage(work / "read" / FILE_NAME, _settings(folder))
-    rebuild(saved, memory, work / "made")
+    rebuild(saved, memory, work / "made", _encoding(folder, saved.meta))
     with Memory.open(work / "made") as opened:
         if problems := opened.verify():
             raise StoreError("a memory that is whole after repair", "; ".join(problems), "go back to a backup")
@@ -125,7 +129,8 @@ def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
         sync_folder(folder)
     lost = [{"sample": sample, "source": source, "author": author, "entries": count}
             for (sample, source, author), count in sorted(saved.lost.items())]
-    return lost, f"kept {len(saved.versions)} versions up to {record.version} ({record.verb}) with {record.entries} examples"
+    kept = f"kept {len(saved.versions)} versions up to {record.version} ({record.verb}) with {record.entries} examples"
+    return lost, kept + (f"; the features of {saved.remade} were made anew from the samples, equal bit for bit" if saved.remade else "")
 
 
 def _settings(folder: Path) -> dict[str, str]:
@@ -141,8 +146,36 @@ def _settings(folder: Path) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in given.items()} | {"format": str(FORMAT), "epoch": "0"}
 
 
+def _encoding(folder: Path, meta: dict[str, str]) -> Again:
+    """Return what makes the features of places in the project's samples anew; nothing where there is no sample or encoder any more."""
+
+    @lru_cache(maxsize=1)
+    def encoded(sample_id: str, stride: int | None) -> FeaturePyramid:
+        return encoder.encode(adapted(sample_id), stride=stride)
+
+    def adapted(sample_id: str) -> Sample:
+        return adapt(read_stored(folder / "samples", read_record(folder / "samples" / f"{sample_id}.json")), channels)
+
+    def again(sample_id: str, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        try:
+            pyramid = encoded(sample_id, stride_for(encoder, adapted(sample_id), coordinates))
+            nodes, top = pyramid.levels[0].nodes_of(coordinates), len(pyramid.levels) - 1
+        except (ParmesanError, ValueError):  # the sample is gone, or another; the places are not in it
+            return None
+        parents = pyramid.parents(top)[nodes]
+        return tuple(pyramid.levels[level].keys.numpy(force=True)[at] for level, at in ((0, nodes), (top, parents)))
+
+    try:
+        encoder, channels = ENCODERS.build(json.loads(meta["encoder"])), read_description(folder)["sample"]["channels"]
+    except (ParmesanError, KeyError):
+        return lambda *_: None
+    return again
+
+
 def _stamps(memory: Path) -> dict[str, tuple[int, int]]:
-    return {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in memory.iterdir() if not path.name.endswith("-shm")}
+    """Return what tells that a file with content was written to: time and size."""
+    stats = {path.name: path.stat() for path in memory.iterdir() if not path.name.endswith("-shm")}
+    return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in stats.items() if stat.st_size}
 
 
 @contextmanager

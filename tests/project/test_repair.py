@@ -15,7 +15,7 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.project import Project, repair
 from parmesan_engine.project.leftovers import REPAIRED
 from tests.cli.runner import good, refused, run
-from tests.project.painter import BLOB, line, new_project, teach
+from tests.project.painter import line, new_project, teach
 
 
 @pytest.fixture
@@ -65,32 +65,36 @@ def test_nothing_is_done_to_a_whole_project(made, capsys):
 
 @pytest.mark.parametrize("name", ["keys.f32", "coarse.f32"])
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 5), cut, lambda path: path.unlink()], ids=["a bit", "cut", "gone"])
-def test_examples_with_damaged_features_are_named_and_all_others_stay(made, capsys, damage, name):
+@pytest.mark.parametrize("samples", [True, False])
+def test_damaged_features_are_made_anew_or_their_examples_are_named_and_all_others_stay(made, capsys, damage, name, samples):
+    was = state(made)
     with Project.open(made) as project:
-        before = {p.gesture: p for p in project.memory.provenance(project.memory.select())}
+        ids = project.memory.select()
         features = {(p.gesture, p.coordinates): key.tobytes() for p, key in
-                    zip(project.memory.provenance(project.memory.select()), project.memory.keys(project.memory.select()), strict=True)}
-        total, steps = len(project), [record.verb for record in project.history()]
+                    zip(project.memory.provenance(ids), project.memory.keys(ids), strict=True)}
+        steps = [record.verb for record in project.history()]
     damage(made / "memory" / name)
+    if not samples:
+        shutil.rmtree(made / "samples")
     damaged = contents(made / "memory")
     with pytest.raises(ParmesanError, match="repair"), Project.open(made) as project:  # told when it is opened or read
         project.memory.keys(project.memory.select())
         project.memory.coarse_keys(project.memory.parents(project.memory.select()))
     status, told, errors = run(capsys, "repair", made, "--json")
-    assert (status, errors, told["problems"]) == (0, [], []) and len(told["did"]) == 2
-    lost = sum(row["entries"] for row in told["lost"])
-    with Project.open(made) as project:
-        assert project.verify() == [] and len(project) == total - lost and [r.verb for r in project.history()] == steps
-        kept = project.memory.select()
-        for p, key in zip(project.memory.provenance(kept), project.memory.keys(kept), strict=True):
-            assert features[p.gesture, p.coordinates] == key.tobytes() and before[p.gesture].author == p.author
-        assert project.task.classes[1] == "spot" and len(project.memory.receipts()) == 1
-        project.annotate(project.samples()[0].id, [BLOB])
-        project.undo()
-        assert project.verify() == []
+    assert errors == [] and len(told["did"]) == 2 and status == (not samples and bool(told["problems"]))
     assert contents(aside(made) / "memory") == damaged  # nothing was deleted
+    lost = sum(row["entries"] for row in told["lost"])
+    if samples:
+        assert lost == 0 and "made anew" in told["did"][1] and state(made) == was
+        return
+    with Project.open(made) as project:
+        kept = project.memory.select()
+        assert project.memory.verify() == [] and len(kept) == len(ids) - lost and [r.verb for r in project.history()] == steps
+        for p, key in zip(project.memory.provenance(kept), project.memory.keys(kept), strict=True):
+            assert features[p.gesture, p.coordinates] == key.tobytes()
+        assert project.task.classes[1] == "spot" and len(project.memory.receipts()) == 1
+        assert lost == len(ids) if not (aside(made) / "memory" / name).exists() else 0 < lost < len(ids)
     assert not any(b"gone-for-good" in file.read_bytes() for file in made.rglob("*") if file.is_file())
-    assert lost == (total if not (aside(made) / "memory" / name).exists() else lost) and lost > 0
 
 
 def test_a_damaged_block_costs_its_own_examples_only(made, capsys):
