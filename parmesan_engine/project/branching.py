@@ -11,8 +11,9 @@ from parmesan_engine.errors import EmptyMemoryError, FormatError, StoreError
 from parmesan_engine.memory import VersionRecord
 from parmesan_engine.memory.copying import copy_at
 from parmesan_engine.project.description import read_description, write_description
+from parmesan_engine.project.leftovers import REPAIRED, REPAIRING
 
-OWN = {"memory", "cache", "incoming", "here", "project.json"}  # made anew for the branch, or of no use to it
+OWN = {"memory", "cache", "incoming", "here", "project.json", REPAIRED, REPAIRING}  # made anew for the branch, or of no use to it
 
 
 def tag(project, version: str | int, text: str) -> VersionRecord:

@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 
 OLD_SECONDS = 3600.0  # longer than an import or the writing of features takes: what is younger may be another process's work
-PLACES = ("incoming/*", "cache/part-*")
-
-
 REPAIRED = "memory.repaired"
+REPAIRING = f".{REPAIRED}.part"
+PLACES = ("incoming/*", "cache/part-*", REPAIRED, REPAIRING)
 
 
 def sweep(folder: Path) -> None:

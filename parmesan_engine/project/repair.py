@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from parmesan_engine.project import truth, verified
 from parmesan_engine.project.description import FILE_NAME as DESCRIPTION
 from parmesan_engine.project.description import new_description, read_description, task_of, write_description
 from parmesan_engine.project.features import adapt
-from parmesan_engine.project.leftovers import REPAIRED, sweep
+from parmesan_engine.project.leftovers import REPAIRED, REPAIRING, sweep
 from parmesan_engine.project.project import Project
 from parmesan_engine.project.reencoding import stride_for
 from parmesan_engine.project.samples import problems_of, read_record, read_stored
@@ -103,7 +103,7 @@ def _memory_problem(memory: Path) -> str:
 
 def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
     """Put a memory made from what can be read in the place of the damaged one; return what is lost, and what was kept, in words."""
-    memory, made, work = folder / "memory", folder / REPAIRED, folder / f".{REPAIRED}.part"
+    memory, made, work = folder / "memory", folder / REPAIRED, folder / REPAIRING
     for place in (made, work):
         shutil.rmtree(place, ignore_errors=True)  # of a repair that was killed: made from what is still there
     seen = _stamps(memory)
@@ -125,7 +125,8 @@ def _renew_memory(folder: Path, aside: Path) -> tuple[list[dict], str]:
         if _stamps(memory) != seen:
             raise StoreError("a memory that nobody writes to meanwhile", "changes by another process", "close it there, then repair again")
         _move(memory, folder, aside)
-        made.rename(memory)
+        with suppress(FileNotFoundError):  # who opened the project just now has finished it
+            made.rename(memory)
         sync_folder(folder)
     lost = [{"sample": sample, "source": source, "author": author, "entries": count}
             for (sample, source, author), count in sorted(saved.lost.items())]

@@ -13,7 +13,8 @@ from parmesan_engine.bench import crash_steps as work
 from parmesan_engine.errors import ParmesanError, StoreError
 from parmesan_engine.memory import Memory
 from parmesan_engine.project import Project, repair
-from parmesan_engine.project.leftovers import REPAIRED
+from parmesan_engine.project.branching import branch
+from parmesan_engine.project.leftovers import REPAIRED, REPAIRING
 from tests.cli.runner import good, refused, run
 from tests.project.painter import line, new_project, teach
 
@@ -217,6 +218,18 @@ def test_killed_between_its_two_renames_the_next_opening_finishes_it(made, monke
     with Project.open(made) as project:
         assert project.verify() == [] and len(project) > 0
     assert not (made / REPAIRED).exists()
+
+
+def test_what_a_killed_repair_had_begun_is_neither_copied_nor_kept(made, monkeypatch):
+    for name in (REPAIRED, REPAIRING):
+        shutil.copytree(made / "memory", made / name)
+    with Project.open(made) as project:
+        folder = branch(project, project.version, made.parent / "branch")
+    assert not (folder / REPAIRED).exists() and not (folder / REPAIRING).exists()
+    assert (made / REPAIRED).exists()  # perhaps it is being repaired just now
+    monkeypatch.setattr("parmesan_engine.project.leftovers.OLD_SECONDS", -1.0)
+    Project.open(made).close()
+    assert not (made / REPAIRED).exists() and not (made / REPAIRING).exists() and (made / "memory").exists()
 
 
 def test_full_disks_and_rights_are_no_damage(made, monkeypatch):
