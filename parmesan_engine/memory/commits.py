@@ -11,6 +11,7 @@ import numpy as np
 
 from parmesan_engine.errors import MEND, StoreError
 from parmesan_engine.memory import purge
+from parmesan_engine.memory.checks import MAX_ROWS
 from parmesan_engine.memory.codec import task_from_json
 from parmesan_engine.memory.entries import Entries
 from parmesan_engine.memory.hashing import version_of
@@ -64,7 +65,8 @@ class Committer(Reader):
         self._known_epoch = UNKNOWN_EPOCH
         self._entries, self._records, self._stack, self._task = Entries(), [], UndoStack(), self._task_at_start
         self._seq = -1
-        self._entries.reserve(self._manifest.row_counts()[0])
+        rows = self._manifest.row_counts()[0]
+        self._entries.reserve(rows if isinstance(rows, int) and 0 <= rows <= MAX_ROWS else 0)  # else the block itself is refused
         self._load_newer()
         rows, coarse_rows = self._entries.rows, self._entries.coarse_rows
         if self._keys.rows < rows or self._coarse.rows < coarse_rows:

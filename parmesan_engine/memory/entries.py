@@ -7,6 +7,7 @@ from copy import copy
 
 import numpy as np
 
+from parmesan_engine.errors import MEND, StoreError
 from parmesan_engine.memory.codec import unpack
 from parmesan_engine.memory.hashing import digest_sum, ties_of
 from parmesan_engine.memory.manifest import CHUNK_FIELDS
@@ -83,7 +84,12 @@ class Entries:
     def append_chunk(self, fields: tuple, data: bytes) -> None:
         """Add the rows of one chunk as read from the manifest. They count as stored once a change says so."""
         arrays, extra = unpack(data)
-        row = np.array([(*fields, extra["rows"], False)], CHUNK_DTYPE)  # read: compared with the sum of its rows
+        try:
+            row = np.array([(*fields, extra["rows"], False)], CHUNK_DTYPE)  # read: compared with the sum of its rows
+            if row["first"][0] != self.rows or row["count"][0] != len(arrays["digests"]):
+                raise ValueError(f"{row['count'][0]} from {row['first'][0]} on")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise StoreError(f"a block of {len(arrays['digests'])} entries from {self.rows} on", str(error), MEND) from error
         first, stop = int(row["first"][0]), int(row["first"][0] + row["count"][0])
         if self.rows == 0:
             self.coordinates = np.zeros((len(self.stored), arrays["coordinates"].shape[1]), np.int32)

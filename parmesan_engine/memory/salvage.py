@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from parmesan_engine.errors import StoreError
+from parmesan_engine.memory.adding import CHUNK_ROWS
+from parmesan_engine.memory.checks import MAX_ROWS
 from parmesan_engine.memory.codec import pack, unpack, unpack_change
 from parmesan_engine.memory.entries import NAME_FIELDS, Entries
 from parmesan_engine.memory.folder import key_files
@@ -78,8 +80,11 @@ def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
         saved, first = Salvaged(meta), 0
         columns = f"{', '.join(CHUNK_FIELDS)}, data FROM chunks"
         while rows := ask(f"SELECT {columns} WHERE first = ?", first) or ask(f"SELECT {columns} NOT INDEXED WHERE first = ?", first):
-            saved.chunks.append((dict(zip(CHUNK_FIELDS, rows[0], strict=False)), rows[0][-1]))
-            first += rows[0][1]
+            row = dict(zip(CHUNK_FIELDS, rows[0], strict=False))
+            if not _possible(row):
+                break
+            saved.chunks.append((row, rows[0][-1]))
+            first += row["count"]
         for seq in itertools.count():
             record, change = ask(f"SELECT {RECORD} FROM versions WHERE seq = ?", seq), ask("SELECT data FROM changes WHERE seq = ?", seq)
             known = _readable(change[0][0], saved.summed) if record and change else None
@@ -101,6 +106,12 @@ def salvage(manifest: Path, fallback: dict[str, str]) -> Salvaged:
         return saved
     finally:
         database.close()
+
+
+def _possible(row: dict[str, Any]) -> bool:
+    """Whether a block's numbers, which nothing protects but SQLite, are ones that a memory can hold."""
+    whole = all(isinstance(row[name], int) and 0 <= row[name] <= MAX_ROWS for name in CHUNK_FIELDS if name != "time")
+    return whole and 0 < row["count"] <= CHUNK_ROWS and row["coarse_first"] + row["coarse_count"] <= MAX_ROWS
 
 
 def _readable(data: bytes, summed: bool, read=unpack_change):

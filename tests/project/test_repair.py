@@ -109,6 +109,21 @@ def test_a_damaged_block_costs_its_own_examples_only(made, capsys):
         assert {p.gesture.split("-")[-1] for p in project.memory.provenance(project.memory.select())} >= {"ground", "edge"}
 
 
+@pytest.mark.parametrize("change", ["count = 0", "count = -1", "count = 1e18", "count = 'x'", "coarse_count = 4e18", "seq = NULL"])
+def test_impossible_numbers_of_a_block_end_what_can_be_read(made, capsys, change):
+    with Project.open(made) as project:
+        versions = [record.version for record in project.history()]
+    with sqlite3.connect(made / "memory" / "manifest.sqlite") as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'chunks'")
+    database.close()
+    with sqlite3.connect(made / "memory" / "manifest.sqlite") as database:
+        database.execute(f"UPDATE chunks SET {change} WHERE seq = 3")
+    database.close()
+    told = repair.repair(made)
+    assert told["version"] == versions[2] and told["problems"] == []
+
+
 def test_a_damaged_change_leads_to_the_last_good_version(made, capsys):
     with Project.open(made) as project:
         versions = [record.version for record in project.history()]
