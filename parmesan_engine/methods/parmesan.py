@@ -82,6 +82,7 @@ class Parmesan(Method):
             return unknown(query.spatial_shape, self.tasks.get(name))
         one.predictor.set_pyramid("sample", query)
         prediction = one.predictor.predict("sample")
+        one.predictor.states.clear()  # nobody looks at it while the next step is learned
         return prediction.values if prediction.labels is None else prediction.labels
 
     def forget(self, experience: str) -> None:
