@@ -17,7 +17,7 @@ DARK, NOISY = 0.35, 0.12  # of the range of values: what is left of it, and the 
 SMOOTH = 1 / 16  # of the longest side: the deviation of the weights of a local share
 
 
-def procedural(kind: str = "domain", spatial_dims: int = 2, *, samples: int = 6, tests: int = 3, per_class: int | None = 30,
+def procedural(kind: str = "domain", spatial_dims: int = 2, *, samples: int = 6, tests: int = 4, per_class: int | None = 30,
                seed: int = 0) -> Stream:
     """Return a stream of `kind` from the demo with 1, 2 or 3 axes. Equal seeds give equal streams.
 
