@@ -16,7 +16,7 @@ from parmesan_engine.jobs import Job
 from parmesan_engine.methods import METHODS
 from parmesan_engine.methods.strategies import STRATEGIES
 
-KEPT = 8  # runs that are remembered, one for each browser
+KEPT = 32  # runs that are remembered, one for each browser: of a class of students, too
 OURS = (EQUAL, f"{EQUAL}:refit=false")
 FAST = (*OURS, "knn", "nearest_class_mean", "hummingbird", "linear", "linear:strategy=replay")
 PATIENCE = 2  # minutes that a network of pixels is trained for a step when it is chosen from the list

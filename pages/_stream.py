@@ -13,6 +13,7 @@ KINDS = {"domain": "New surroundings", "class": "New classes", "task": "A new ta
 WORDS = {"domain": "Each step shows the same classes otherwise: another dataset, another group of samples, other light.",
          "class": "Each step labels new classes; the pixels of all others are not labelled in it.",
          "task": "First classes, then values for every pixel, from the same features."}
+MADE = 200  # samples a step at most: they are made at once, before anything can be seen or cancelled
 DIMS = {2: "Pictures", 3: "Volumes", 1: "Signals"}
 
 
@@ -40,9 +41,10 @@ def _settings(wanted: Wanted) -> dict[str, Any]:
     """Draw the settings, with those of `wanted` at first, and return them."""
     key = f"continual-{'folders' if wanted.folders else wanted.dims}"
     left, right = st.columns(2)
+    most = 10_000 if wanted.folders else MADE
     with left:
-        samples = st.number_input("Samples a step", 1, 10_000, wanted.samples, key=f"{key}-samples")
-        tests = st.number_input("Held-back samples a step", 1, 10_000, wanted.tests, key=f"{key}-tests")
+        samples = st.number_input("Samples a step", 1, most, wanted.samples, key=f"{key}-samples")
+        tests = st.number_input("Held-back samples a step", 1, most, wanted.tests, key=f"{key}-tests")
         every = st.toggle("All labelled pixels", key=f"{key}-all", help="Else as many of each class and sample as below")
         per_class = st.number_input("Labelled pixels a class and sample", 1, 100_000, 30, key=f"{key}-pixels", disabled=every)
     with right:

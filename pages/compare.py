@@ -47,7 +47,7 @@ def page(desk: Desk, project: Project) -> None:
 
 def _chosen(desk: Desk, project: Project, record: SampleRecord) -> dict[str, tuple[Learned, Answer]]:
     """Ask which methods, have them learn and answer beside the page; return what is known by now."""
-    choices, key = _contest.offered(), _jobs.own(f"compare {desk.project}")
+    choices, key = _contest.offered(), f"compare {desk.project} {_state.owner()}"  # a reload finds it again
     with st.container(horizontal=True, vertical_alignment="bottom"):
         texts = st.multiselect("Methods", choices, default=[text for text in _contest.FIRST if text in choices], max_selections=MOST,
                                accept_new_options=True, key=f"methods-{desk.project}",
@@ -66,7 +66,8 @@ def _chosen(desk: Desk, project: Project, record: SampleRecord) -> dict[str, tup
 
     job = _jobs.watch(key, so_far=answered)
     for text, error in (job.result if job is not None and job.state == "done" else {}).items():
-        show_error(error, title=f"{text} gave no answer", key=text)
+        if text in open_:  # not one that was asked before, and has answered since or is not chosen any more
+            show_error(error, title=f"{text} gave no answer", key=text)
     return {text: known[text] for text in texts if known[text][1] is not None}
 
 

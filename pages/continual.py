@@ -7,11 +7,10 @@ import streamlit as st
 from pages import _jobs, _state
 from pages._runs import RUNS, Run, Wanted, fast, offered
 from pages._stream import choose
-from pages._widgets import border, plain, show_error
+from pages._widgets import border, plain, readable
 from parmesan_engine.continual import figures
 from parmesan_engine.continual.report import STRIP, report, rows
 from parmesan_engine.continual.strips import STYLE, strip
-from parmesan_engine.errors import ParmesanError
 from parmesan_engine.methods import METHODS
 
 VIEWS = ("Curves", "Result matrices", "Pictures", "Numbers")
@@ -27,7 +26,7 @@ def page() -> None:
         texts = st.multiselect("Methods", offered(), default=fast(), accept_new_options=True, format_func=figures.label,
                                key="continual-methods", help="Type another one with its keywords: mbpa:k=64")
         asked = st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not texts or wanted is None)
-    texts = [text for text in texts if _readable(text)]
+    texts = [text for text in texts if readable(METHODS, text)]
     if asked and texts:
         _start(replace(wanted, methods=tuple(texts)))
     run = RUNS.get(_key())
@@ -36,16 +35,6 @@ def page() -> None:
         _results(run, busy=job is not None and job.active)
     elif job is None:
         st.caption("Run works without any data of yours; what is chosen is through in less than a minute.")
-
-
-def _readable(text: str) -> bool:
-    """Return whether a recipe can be read; say so when it cannot."""
-    try:
-        METHODS.parse(text)
-    except ParmesanError as error:
-        show_error(error, key=f"method{text}")
-        return False
-    return True
 
 
 def _key() -> str:
@@ -78,7 +67,8 @@ def _results(run: Run, *, busy: bool) -> None:
 def _curves(run: Run) -> None:
     outcome, left, right = run.outcome, *st.columns([6, 5], gap="medium")
     with left:
-        of = st.segmented_control("Scored on", [ALL, *outcome.steps], default=ALL, key=f"continual-of-{hash(tuple(outcome.steps))}") or ALL
+        of = st.segmented_control("Scored on", [ALL, *outcome.steps], default=ALL, format_func=plain,
+                                  key=f"continual-of-{hash(tuple(outcome.steps))}") or ALL
         st.plotly_chart(figures.curves(outcome, None if of == ALL else outcome.steps.index(of)), config=_PLAIN, key="continual-curves")
         st.caption(figures.ABOUT["curves" if of == ALL else "one"])
     with right:
@@ -100,7 +90,7 @@ def _matrices(run: Run) -> None:
 def _pictures(run: Run) -> None:
     outcome = run.outcome
     which = st.segmented_control("Sample of", range(len(outcome.strip)), default=0, key=f"continual-strip-{len(outcome.strip)}",
-                                 format_func=lambda at: outcome.strip[at].experience) or 0
+                                 format_func=lambda at: plain(outcome.strip[at].experience)) or 0
     st.html(f"<style>{STYLE}</style>")
     st.html(strip(outcome, which))
     st.caption(STRIP)
@@ -123,8 +113,9 @@ def _unlearn(run: Run, busy: bool) -> None:
     """Offer to let a step be forgotten by all methods that can."""
     able = [text for text in run.wanted.methods if METHODS.get(METHODS.parse(text)["name"]).forgets]
     with st.popover("Unlearn a step", icon=":material/history_toggle_off:", disabled=busy or not able, key="continual-unlearn"):
-        name = st.radio("Step", run.outcome.steps, key=f"continual-forget-{len(run.outcome.steps)}")
-        st.caption(f"{', '.join(map(figures.label, able))} can. They learn all steps again and then forget this one; a network cannot.")
+        name = st.radio("Step", run.outcome.steps, format_func=plain, key=f"continual-forget-{len(run.outcome.steps)}")
+        st.caption(plain(f"{', '.join(map(figures.label, able))} can. They learn all steps again and then forget this one; a network "
+                         "cannot."))
         if st.button("Unlearn and watch", type="primary"):
             _start(replace(run.wanted, unlearn=name))
             st.rerun()

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from parmesan_engine.errors import FormatError, UnknownNameError
+from parmesan_engine.errors import FormatError, LimitError, UnknownNameError
 
 
 class Registry:
     """A set of named classes of one kind, for example all encoders.
+
+    A class may have `limits`, {keyword: (least, most)}: what a person may write is bounded before anything of that size is made.
 
     >>> things = Registry("thing")
     >>> @things.register("box")
@@ -50,16 +52,17 @@ class Registry:
         return self._classes[name]
 
     def build(self, recipe: dict[str, Any]) -> Any:
-        """Return a new object made from its recipe. Raises UnknownNameError for unknown names and keywords."""
+        """Return a new object made from its recipe. Raises UnknownNameError for unknown names and keywords, LimitError."""
         cls = self.get(recipe["name"])
         self._check_keywords(recipe["name"], recipe.get("keywords", {}))
+        self._check_limits(cls, recipe.get("keywords", {}))
         return cls(**recipe.get("keywords", {}))
 
     def parse(self, text: str) -> dict[str, Any]:
         """Return the recipe that a person wrote as text, with the keywords that were given and no others.
 
         A value is text where the keyword's default is text, else JSON. A comma parts keywords only before `keyword=`, so paths and
-        lists may hold commas. Raises UnknownNameError, and FormatError for a value of the wrong type.
+        lists may hold commas. Raises UnknownNameError, FormatError for a value of the wrong type, LimitError.
 
         >>> things = Registry("thing")
         >>> @things.register("box")
@@ -77,6 +80,7 @@ class Registry:
                 raise FormatError(f"{name}:keyword=value", repr(text), f"give the keyword of {part!r} ({', '.join(known)})")
             self._check_keywords(name, [keyword])
             keywords[keyword] = _value(name, keyword, value, known[keyword].default)
+        self._check_limits(self.get(name), keywords)
         return {"name": name, "keywords": keywords}
 
     def parse_several(self, text: str) -> list[dict[str, Any]]:
@@ -108,6 +112,12 @@ class Registry:
         if unknown := sorted(set(keywords) - set(known)):
             raise UnknownNameError(f"keywords of {name} ({', '.join(known)})", ", ".join(unknown), "remove them")
 
+    def _check_limits(self, cls: type, keywords: dict[str, Any]) -> None:
+        for keyword, (least, most) in getattr(cls, "limits", {}).items():
+            value = keywords.get(keyword, least)
+            if not least <= value <= most:  # nor is NaN
+                raise LimitError(f"{keyword} of {cls.registered_name} from {least:,} to {most:,}", f"{value}", "choose another")
+
 
 def _value(name: str, keyword: str, text: str, default: Any) -> Any:
     """Return the value that `text` means for a keyword with this default. Raises FormatError."""
@@ -115,7 +125,7 @@ def _value(name: str, keyword: str, text: str, default: Any) -> Any:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep
         value = text
     kinds = {bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"), tuple: (list, "a list, [1, 2]")}
     kind, words = kinds.get(type(default), (object, ""))

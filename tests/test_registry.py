@@ -1,13 +1,16 @@
 """Recipes: a component's name and keywords, to JSON and back; errors say what is known."""
 
+import inspect
 import json
 import pickle
+from typing import ClassVar
 
 import pytest
 
 from parmesan_engine import errors
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError, LimitError, ParmesanError, UnknownNameError
+from parmesan_engine.methods import METHODS
 from parmesan_engine.registry import Registry, recipe_of
 
 
@@ -63,6 +66,38 @@ def test_a_recipe_as_text(boxes):
 def test_a_wrong_recipe_as_text_is_told_in_words(boxes, text, kind, words):
     with pytest.raises(kind, match=words):
         boxes.parse(text)
+
+
+@pytest.mark.parametrize("value", ["0.5", "-1", "9.5", "NaN", "Infinity", "1e400"])
+def test_a_number_beyond_the_limits_of_its_keyword_is_refused_before_anything_is_made(boxes, value):
+    @boxes.register("bounded")
+    class Bounded:
+        limits: ClassVar = {"share": (1, 9)}
+
+        def __init__(self, *, share: float = 2.0) -> None:
+            pytest.fail("made")
+
+    with pytest.raises(LimitError, match="share of bounded from 1 to 9"):
+        boxes.parse(f"bounded:share={value}")
+    with pytest.raises(LimitError, match="share of bounded"):
+        boxes.build({"name": "bounded", "keywords": {"share": float(value)}})
+    assert boxes.parse("bounded:share=9")["keywords"] == {"share": 9}
+
+
+def test_a_list_that_is_nested_too_deep_is_no_number(boxes):
+    with pytest.raises(FormatError):
+        boxes.parse("plain:size=" + 100_000 * "[")
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_whole_numbers_of_methods_have_limits_that_hold_their_defaults(name):
+    method = METHODS.get(name)
+    numbers = {key: one.default for key, one in inspect.signature(method).parameters.items() if type(one.default) is int}
+    limits = getattr(method, "limits", {})
+    assert set(numbers) <= set(limits) and METHODS.build({"name": name, "keywords": numbers})
+    for key in numbers:
+        with pytest.raises(LimitError):
+            METHODS.parse(f"{name}:{key}={10**15}")
 
 
 @pytest.mark.parametrize("name", [n for n in dir(errors) if n.endswith("Error")])

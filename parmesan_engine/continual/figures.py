@@ -100,7 +100,7 @@ def curves(outcome: Outcome, of: int | None = None) -> go.Figure:
 
 def matrices(outcome: Outcome, methods: Sequence[str] = (), columns: int = 4) -> go.Figure:
     """Return the result matrix of each method as a heat map: row i, column j is the score on experience j after step i."""
-    methods, names = methods or outcome.methods, [_short(name) for name in outcome.steps]
+    methods, names = methods or outcome.methods, _told_apart(outcome.steps)
     columns = max(min(columns, len(methods)), 1)
     rows, tall = max(math.ceil(len(methods) / columns), 1), 50 + 28 * max(len(names), 3)
     figure = make_subplots(rows, columns, subplot_titles=[label(method) for method in methods], horizontal_spacing=0.03,
@@ -146,6 +146,16 @@ def _line(outcome: Outcome, method: str, seed: int, of: int | None, length: int)
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Return short names, numbered where two would be the same: plotly would draw them in one place.
+
+    >>> _told_apart(["a street at night, 1", "a street at night, 2", "a field"])
+    ['1 a street at n…', '2 a street at n…', 'a field']
+    """
+    short = [_short(name) for name in names]
+    return [_short(f"{at} {name}") if short.count(one) > 1 else one for at, (name, one) in enumerate(zip(names, short, strict=True), 1)]
 
 
 def _name(figure: go.Figure, outcome: Outcome, ends: dict[str, float]) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from parmesan_engine.errors import FormatError
+from parmesan_engine.errors import FormatError, LimitError
 from parmesan_engine.io.palette import distinct_colors
 from parmesan_engine.types import TaskSpec
 
 MOST_GROUPS = 24  # steps of one stream; more groups are hardly what was meant
+LONGEST_PATTERN, MOST_REPEATS = 60, 2  # more, or a repeat of a repeat, may search one name for longer than anybody lives
 HELD_BACK = 4  # where a group has nothing in the split to score on, every fourth part of it is held back
 
 
@@ -28,11 +29,14 @@ def group_of(name: str, pattern: str = "") -> str:
 
 
 def grouped(names: Iterable[str], pattern: str = "") -> dict[str, list[str]]:
-    """Return {group: its names}, both in alphabetical order. Raises FormatError for a pattern that is none."""
+    """Return {group: its names}, both in alphabetical order. Raises FormatError for a pattern that is none, LimitError for a slow one."""
     try:
         re.compile(pattern)
     except re.error as error:
         raise FormatError("a regular expression that finds the group in a file's name", f"{pattern!r}: {error}", "as ^[A-Z]+") from error
+    if len(pattern) > LONGEST_PATTERN or re.search(r"\)[*+{]", pattern) or len(re.findall(r"[*+{]", pattern)) > MOST_REPEATS:
+        raise LimitError(f"a pattern of {LONGEST_PATTERN} characters and {MOST_REPEATS} of *, + and {{ at most, none of them after )",
+                         repr(pattern), "shorten it, as ^[A-Z]+")
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(group_of(name, pattern), []).append(name)

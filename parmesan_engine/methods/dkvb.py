@@ -1,6 +1,7 @@
 """The discrete key-value bottleneck (Traeuble et al., ICML 2023, arXiv 2207.11240) for dense prediction; see `dkvb_keys`."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 
@@ -37,6 +38,9 @@ class Dkvb(Absorbing):
     Unlearning prunes (after Shah et al. 2023, arXiv 2311.15268): pairs that the step fetched more often than all others together [ours]
     are as if never used. Pairs that others fetched as often keep what it taught them.
     """
+
+    limits: ClassVar = {"codebooks": (1, 256), "pairs": (1, 4096), "dims": (1, 256), "key_rounds": (0, 1000),
+                        "steps": (0, 100_000), "seed": (0, 2**31)}
 
     def __init__(self, *, codebooks: int = 32, pairs: int = 512, dims: int = 14, key_rounds: int = 10, rate: float = 10.0,
                  steps: int = 400, seed: int = 0) -> None:

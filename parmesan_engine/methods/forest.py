@@ -1,6 +1,7 @@
 """A random forest on the same features, fitted anew after each step: what ilastik and Trainable Weka Segmentation use."""
 
 import importlib
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from parmesan_engine.types import FeaturePyramid, TaskSpec
 @METHODS.register("random_forest")
 class Forest(Kept):
     """scikit-learn's random forest (Breiman 2001). trees: 100 as in ilastik's pixel classification."""
+
+    limits: ClassVar = {"trees": (1, 2000), "seed": (0, 2**31)}
 
     def __init__(self, *, trees: int = 100, seed: int = 0) -> None:
         self.trees = trees

@@ -1,6 +1,7 @@
 """Plain nearest neighbours: the baseline of every memory."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class Standardised:
 @METHODS.register("knn")
 class PlainNeighbours(Kept):
     """k nearest neighbours by Euclidean distance on standardised features, equal votes."""
+
+    limits: ClassVar = {"k": (1, 256)}
 
     def __init__(self, *, k: int = 16) -> None:
         self.k = k

@@ -1,6 +1,7 @@
 """Memory-based parameter adaptation (Sprechmann et al., ICLR 2018, arXiv 1802.10542) for dense prediction; see `mbpa_reading`."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ class Mbpa(Absorbing):
     rates below 1 are steady. The memory forgets a step as if never learned; the head keeps what it took from it.
     On the train splits of CamVid in three steps and of X-rays, window 4 scores as window 0 does in a third of its time.
     """
+
+    limits: ClassVar = {"k": (1, 256), "steps": (0, 1000), "window": (0, 64), "capacity": (1, 2**24)}
 
     def __init__(self, *, k: int = 16, steps: int = 10, rate: float = 0.7, beta: float = 0.01, window: int = 4,
                  capacity: int = 65536) -> None:

@@ -75,6 +75,14 @@ def test_cost_shows_both_seconds_and_names_every_method():
     assert list(figure.data[0].y) == [row["average"]] * 2 and figure.data[0].marker.symbol[1].endswith("-open")
 
 
+def test_steps_whose_short_names_are_the_same_have_columns_of_their_own():
+    names = [f"a street at night, camera {n}" for n in range(3)]
+    run = outcome()
+    stream = run.stream | {"steps": [step | {"name": name} for step, name in zip(run.stream["steps"], names, strict=True)]}
+    (heat, *_) = figures.matrices(replace(run, stream=stream)).data
+    assert len(set(heat.x)) == len(set(heat.y)) == 3 and max(map(len, heat.x)) <= figures.LONGEST
+
+
 def test_heat_maps_have_an_empty_cell_where_nothing_was_scored():
     figure = figures.matrices(outcome(), ["knn"])
     assert np.array_equal(figure.data[0].z, outcome().matrix("knn"), equal_nan=True)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from parmesan_engine.continual.describing import describe, digest
-from parmesan_engine.continual.grouping import split_groups, united
+from parmesan_engine.continual.grouping import grouped, split_groups, united
 from parmesan_engine.continual.procedural import DOMAINS, procedural
 from parmesan_engine.continual.reading import cut, read_pairs, shrunk
 from parmesan_engine.continual.steps import KINDS, class_steps_of, mixed, one_step
@@ -32,6 +32,13 @@ def written(folder, names, classes, *, dims=2, split="train"):
 def learned_and_held(stream):
     learned = {s.content_hash for step in stream.steps for s in step.samples}
     return learned, {s.content_hash for step in stream.steps for s, _ in step.tests}
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)*$", "a*a*a*$", 30 * "(a|a)" + "$"])
+def test_a_pattern_that_would_search_for_ever_is_refused(pattern):
+    with pytest.raises(LimitError, match="a pattern"):
+        grouped([100 * "a" + "!"], pattern)
+    assert list(grouped(["rec005_V2"], r"^(?P<who>\D+\d{3})_")) == ["rec005"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,7 +1,10 @@
 """The Compare page without a browser: methods learn the same examples, answers side by side, kept while the project stays as it is."""
 
+import threading
+
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages import _contest, _state
 from parmesan_engine.compare.picture import Asked, answer, learn
@@ -13,6 +16,7 @@ from parmesan_engine.project.truth import keep_truth
 from parmesan_engine.types import Sample, TaskSpec
 from tests.helpers import VALUES
 from tests.pages.choosing import choose
+from tests.pages.component import ROOT
 
 QUICK = ["parmesan", "knn", "random_forest:trees=5"]
 
@@ -113,6 +117,32 @@ def test_what_was_cancelled_waits_until_it_is_asked_for_and_keeps_what_is_done(p
     for _ in range(3):
         settle(page.run())
     assert calls == ["parmesan", "knn"] and list(page.dataframe[0].value["method"]) == ["parmesan"] and "Cancelled" in captions(page)
+
+
+def test_a_reload_finds_the_work_again_and_can_cancel_it(at, page, picture, monkeypatch):
+    going, made = threading.Event(), learn
+    monkeypatch.setattr(_state, "_browser", lambda: "a" * 32)
+    monkeypatch.setattr(_contest.CONTEST, "_make", lambda project, text, progress: going.wait(60) and made(project, text, progress))
+    next(button for button in page.run().button if button.label == "Compare").click().run()
+    again = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60).run()
+    choose(again, picture[0])
+    again.switch_page("compare.py").run()
+    try:
+        next(button for button in again.button if button.label == "Cancel").click().run()
+    finally:
+        going.set()
+    assert "Cancelled" in captions(settle(again))
+
+
+def test_what_gave_no_answer_is_not_said_of_methods_that_are_not_asked(page, monkeypatch):
+    def fails(*_):
+        raise FormatError("a", "b", "c")
+
+    monkeypatch.setattr(_contest.CONTEST, "_make", fails)
+    press(page)
+    assert any("knn gave no answer" in html.proto.body for html in page.get("html"))
+    page.multiselect[0].set_value(["random_forest"]).run()
+    assert not any("no answer" in html.proto.body for html in page.get("html"))
 
 
 def test_a_recipe_that_cannot_be_read_is_said_to_be_so_beside_the_others(page):

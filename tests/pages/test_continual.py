@@ -7,6 +7,7 @@ import pytest
 
 from pages import _runs, _state
 from pages._runs import RUNS, Run, Runs, Wanted
+from parmesan_engine.continual import procedural
 from parmesan_engine.errors import FormatError
 from parmesan_engine.jobs import StoppedError
 from parmesan_engine.methods import METHODS
@@ -149,6 +150,23 @@ def test_a_method_that_cannot_be_read_is_said_to_be_so_beside_the_others(page):
     assert not page.exception and any("oracle" in html.proto.body for html in page.get("html"))
     press(page, "Run")
     assert only_run().outcome.methods == ["knn"]
+
+
+def test_numbers_beyond_all_bounds_are_refused_beside_the_others(page):
+    page.multiselect[0].set_value(["dkvb:codebooks=1000000", "knn"]).run()
+    assert not page.exception and any("1000000" in html.proto.body for html in page.get("html"))
+    press(page, "Run")
+    assert only_run().outcome.methods == ["knn"]
+
+
+def test_names_of_steps_are_no_markdown(page, monkeypatch):
+    name = "_a_ ![x](http://127.0.0.1/x.png)"
+    monkeypatch.setattr(procedural, "DOMAINS", {name: procedural.DOMAINS["as it is"], "b": procedural.DOMAINS["in negative"]})
+    press(page, "Run")
+    pick(page, "Show", "Pictures")
+    groups = [option for group in page.segmented_control for option in group.options] + list(page.radio[0].options)
+    assert not page.exception and not any("![" in option or option.startswith("_a_") for option in groups)
+    assert sum("\\!" in option for option in groups) == 2
 
 
 def test_seeds_are_joined_and_methods_with_a_budget_get_the_bytes_of_parmesan():
