@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from parmesan_engine.cli.measuring import comma_list, positive, some
+from parmesan_engine.cli.measuring import comma_list, natural, positive, some
 from parmesan_engine.continual.procedural import MAKERS, procedural
 from parmesan_engine.continual.protocol import EQUAL
 from parmesan_engine.continual.run import run_seeds
@@ -62,7 +62,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.report and not asked.report.parent.is_dir():
         raise FormatError("a folder that exists for --report", str(asked.report.parent), "make it, or give another: the run takes a while")
     methods = every_method() if asked.methods == "all" else METHODS.parse_several(asked.methods)
-    seeds, make, start = comma_list(asked.seeds, "seeds", int, "whole numbers"), _maker(asked), time.perf_counter()
+    seeds, make, start = comma_list(asked.seeds, "seeds", natural, "whole numbers from 0 on"), _maker(asked), time.perf_counter()
     try:
         outcome = run_seeds(make, methods, encoder=ENCODERS.parse(asked.encoder), seeds=seeds, budget=_budget(asked.budget),
                             unlearn=asked.unlearn, out=asked.out, progress=_progress(methods, len(seeds)))

@@ -55,7 +55,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         options.data, options.eval, split=options.split, eval_split=options.eval_split, samples=options.samples,
         per_class=comma_list(options.per_class, "per-class", some, "whole numbers from 1 on, or all"), eval_samples=options.eval_samples,
         methods=METHODS.parse_several(options.methods), encoders=ENCODERS.parse_several(options.encoders or options.encoder),
-        seeds=comma_list(options.seeds, "seeds", int, "whole numbers"),
+        seeds=comma_list(options.seeds, "seeds", natural, "whole numbers from 0 on"),
         shares=comma_list(options.shares, "shares", share, "shares above 0, at most 1"), progress=show_progress("comparing"))
     if options.chart:
         importlib.import_module("parmesan_engine.compare.chart").write_chart(result["summary"], options.chart)  # plotly: for this alone
@@ -71,6 +71,13 @@ def compare_in_words(result: dict[str, Any]) -> dict[str, Any]:
 def some(text: str) -> int | None:
     """Return a whole number from 1 on, or None for "all", for argparse."""
     return None if text.strip() == "all" else positive(text.strip())
+
+
+def natural(text: str) -> int:
+    """Return a whole number from 0 on. Raises ValueError."""
+    if int(text) < 0:
+        raise ValueError(text)
+    return int(text)
 
 
 def share(text: str) -> float:

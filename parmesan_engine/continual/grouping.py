@@ -29,7 +29,10 @@ def group_of(name: str, pattern: str = "") -> str:
 
 
 def grouped(names: Iterable[str], pattern: str = "") -> dict[str, list[str]]:
-    """Return {group: its names}, both in alphabetical order. Raises FormatError for a pattern that is none, LimitError for a slow one."""
+    """Return {group: its names}, both in alphabetical order; those in whose names none is found are the group "".
+
+    Raises FormatError for a pattern that is none, LimitError for a slow one.
+    """
     try:
         re.compile(pattern)
     except re.error as error:
@@ -40,7 +43,6 @@ def grouped(names: Iterable[str], pattern: str = "") -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(group_of(name, pattern), []).append(name)
-    groups.pop("", None)
     return dict(sorted(groups.items()))
 
 
@@ -54,6 +56,8 @@ def split_groups(learned: Sequence[str], scored: Sequence[str], pattern: str = "
     they are not drawn from between. Raises FormatError where there are not several groups.
     """
     groups, held, notes, parts = grouped(learned, pattern), grouped(scored, pattern), [], {}
+    if nameless := [*groups.pop("", []), *held.pop("", [])]:
+        notes.append(f"Left out, for no group is found in their names: {len(nameless)} samples, such as {nameless[0]}.")
     for name, members in groups.items():
         if name in held:
             parts[name] = (members, held[name])

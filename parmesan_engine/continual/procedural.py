@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from parmesan_engine.continual.steps import KINDS, OVERLAPPED, Pair, Step, Stream, class_steps_of, one_step
-from parmesan_engine.errors import ShapeError, UnknownNameError
+from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
 from parmesan_engine.synthetic import demo_task, make_1d, make_2d, make_3d
 from parmesan_engine.types import Sample, TaskSpec
 
@@ -22,12 +22,14 @@ def procedural(kind: str = "domain", spatial_dims: int = 2, *, samples: int = 6,
     """Return a stream of `kind` from the demo with 1, 2 or 3 axes. Equal seeds give equal streams.
 
     domain: as it is, in negative, dim and noisy; class: one new class a step; task: its classes, and the local share of the last one.
-    samples, tests: of each step. Raises UnknownNameError, ShapeError.
+    samples, tests: of each step, 1 or more. Raises UnknownNameError, ShapeError, FormatError.
     """
     if kind not in KINDS or spatial_dims not in MAKERS:
         if kind not in KINDS:
             raise UnknownNameError(f"steps of {', '.join(KINDS)}", repr(kind), "choose one of them")
         raise ShapeError("1, 2 or 3 spatial axes", f"{spatial_dims}", "choose one of the demos")
+    if not (samples and tests):
+        raise FormatError("a number of samples and of tests: there is no end of random ones", f"{samples} and {tests}", "say how many")
     task = demo_task(spatial_dims)
     learned, held = (_pairs(spatial_dims, count, 2 * seed + part) for part, count in enumerate((samples, tests)))
     notes = [f"Parts of {NAMES[spatial_dims]} made from random numbers: a step learns {samples} of them and is scored on {tests} others; "

@@ -47,6 +47,8 @@ def run_stream(stream: Stream, methods: Sequence[str | Recipe], *, encoder: str 
     methods that can are told to forget in the end. watch: called with each new record. known: records of an earlier run of the same
     stream; a method that is through in it is not taught again. Raises FormatError, UnknownNameError; whatever `progress` raises.
     """
+    if not methods:
+        raise FormatError(f"methods of {', '.join(METHODS.names())}", "none", "name one or more")
     recipes = _ordered([METHODS.parse(m) if isinstance(m, str) else m for m in methods], budget)
     names = [step.experience.name for step in stream.steps]
     if len(set(names)) < len(names) or (unlearn and unlearn not in names):

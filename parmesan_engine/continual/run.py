@@ -1,6 +1,7 @@
 """A stream for each of several seeds, and a folder from which an interrupted run goes on."""
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Ledger:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self._path, self.records = path, []
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]
         if not whole:
             path.write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -48,7 +49,7 @@ class Ledger:
         try:
             known = json.loads(whole[0])
             self.records = [record_of(json.loads(line)) for line in whole[1:]]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
             raise FormatError(f"records of a run in {path}", f"{type(error).__name__}: {error}", "give another folder") from error
         if known != about:
             differ = ", ".join(name for name in about if not isinstance(known, dict) or known.get(name) != about[name])

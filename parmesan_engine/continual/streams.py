@@ -91,6 +91,8 @@ class _Choice:
 
     def __init__(self, seed: int, *, split: str = "train", eval_split: str = "test", samples: int | None = 40, tests: int | None = 12,
                  size: int | None = None, slices: int = 0) -> None:
+        if split == eval_split:
+            raise FormatError("one part of the dataset to learn from and another to score on", f"{split} for both", "choose two")
         self.seed, self.split, self.eval_split = seed, split, eval_split
         self.samples, self.tests, self.size, self.slices = samples, tests, size, slices
 
@@ -98,10 +100,11 @@ class _Choice:
               names: Names | None = None) -> tuple[list[Pair], list[Pair]]:
         """Return the samples to learn from and those to score on: of all in the splits, or of these names."""
         slices = self._slices(dataset, among)
-        every = {item.name: item for split in (self.eval_split, self.split) for item in dataset.items(split)}
-        learned, held = names or ([item.name for item in dataset.items(split)] for split in (self.split, self.eval_split))
-        return tuple(read_pairs(dataset, choose_items([every[name] for name in part], _volumes(count, slices), seed=self.seed),
-                                size=self.size, slices=slices, ids=ids) for part, count in ((learned, self.samples), (held, self.tests)))
+        own, other = ({item.name: item for item in dataset.items(split)} for split in (self.split, self.eval_split))
+        learned, held = names or (list(own), list(other))
+        parts = ((own, learned, self.samples), (own | other, held, self.tests))  # a name may stand in both: files are often numbered
+        return tuple(read_pairs(dataset, choose_items([items[name] for name in part], _volumes(count, slices), seed=self.seed),
+                                size=self.size, slices=slices, ids=ids) for items, part, count in parts)
 
     def notes(self, per_class: int | None, datasets: Sequence[Dataset]) -> list[str]:
         many = "all samples" if self.samples is None else f"up to {self.samples} samples"

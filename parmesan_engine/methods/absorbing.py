@@ -16,7 +16,10 @@ from parmesan_engine.types import FeaturePyramid, TaskSpec
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and deviation of each column, taken once and kept: what was learned with them would not fit others."""
+    """Mean and deviation of each column, taken once and kept: what was learned with them would not fit others.
+
+    A column of one value has a deviation of 1: another value met later would be enormous in units of nothing.
+    """
 
     mean: np.ndarray
     scale: np.ndarray

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from parmesan_engine.methods.absorbing import Scaling
 from parmesan_engine.methods.kept import Kept
 from parmesan_engine.methods.labelled import LabelledNodes
 from parmesan_engine.methods.method import METHODS, answer_of
@@ -14,10 +15,9 @@ from parmesan_engine.types import FeaturePyramid, TaskSpec
 
 @dataclass(frozen=True)
 class Standardised:
-    """keys: (n, D) with mean 0 and deviation 1 by `mean` and `scale`; labels: (n, L)."""
+    """keys: (n, D), scaled to mean 0 and deviation 1; labels: (n, L)."""
 
-    mean: np.ndarray
-    scale: np.ndarray
+    scaling: Scaling
     keys: np.ndarray
     labels: np.ndarray
 
@@ -35,11 +35,10 @@ class PlainNeighbours(Kept):
         load_faiss()
 
     def fit(self, nodes: LabelledNodes, task: TaskSpec) -> Standardised:
-        keys = nodes.keys
-        mean, scale = keys.mean(0), np.maximum(keys.std(0), 1e-6)
-        return Standardised(mean, scale, np.ascontiguousarray((keys - mean) / scale, np.float32), nodes.labels)
+        scaling = Scaling.of(nodes.keys)
+        return Standardised(scaling, scaling.apply(nodes.keys).numpy(), nodes.labels)
 
     def answer(self, model: Standardised, pyramid: FeaturePyramid, task: TaskSpec) -> np.ndarray:
-        queries = (pyramid.levels[0].keys.numpy(force=True) - model.mean) / model.scale
-        _, nearest = load_faiss().knn(np.ascontiguousarray(queries, np.float32), model.keys, min(self.k, len(model.keys)))
+        queries = model.scaling.apply(pyramid.levels[0].keys.numpy(force=True)).numpy()
+        _, nearest = load_faiss().knn(queries, model.keys, min(self.k, len(model.keys)))
         return answer_of(model.labels[nearest].mean(1), pyramid, task)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from parmesan_engine.methods.absorbing import Scaling
 from parmesan_engine.methods.examples import Example
 from parmesan_engine.methods.labelled import LabelledNodes
 from parmesan_engine.methods.method import METHODS
@@ -23,8 +24,9 @@ class Standardised(nn.Module):
         super().__init__()
         rows = np.concatenate(keys).astype(np.float32, copy=False)
         self.channels = self.width = rows.shape[1]
-        self.register_buffer("mean", torch.from_numpy(rows.mean(0))[:, None])
-        self.register_buffer("scale", torch.from_numpy(np.maximum(rows.std(0), 1e-6))[:, None])
+        scaling = Scaling.of(rows)
+        self.register_buffer("mean", torch.from_numpy(scaling.mean)[:, None])
+        self.register_buffer("scale", torch.from_numpy(scaling.scale)[:, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.scale

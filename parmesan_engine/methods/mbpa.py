@@ -75,7 +75,7 @@ class Mbpa(Absorbing):
 
     def answers(self, model: Remembered, features: torch.Tensor, classes: torch.Tensor, grid: tuple[int, ...],
                 task: TaskSpec) -> torch.Tensor:
-        queries, (nodes, asking) = normalize(features), windows(grid, max(1, self.window))
+        queries, (nodes, asking) = normalize(features), windows(grid, min(max(1, self.window), max(grid)))
         squared, found = load_faiss().knn(queries[asking.flatten()].numpy(), model.features.numpy(), min(self.k, len(model.features)))
         weights = kernel_weights(torch.from_numpy(squared).reshape(len(nodes), -1))
         found = torch.from_numpy(found).reshape(len(nodes), -1)

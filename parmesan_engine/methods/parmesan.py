@@ -40,7 +40,7 @@ class Parmesan(Method):
 
     More than a million entries are searched approximately, as the studio proposes; `note` says so. refit: fit the metric anew after each
     step; else after the first alone, what comes later is only remembered, in milliseconds, and it is fitted to all that remains when
-    a step is forgotten that it has seen.
+    a step is forgotten that it has seen: nothing of that step is left, but who never learned it had fitted to one step alone.
     """
 
     forgets: ClassVar[str] = "exactly"

@@ -79,6 +79,7 @@ def test_words_for_a_terminal_say_what_equal_bytes_were(capsys):
     (("DATA",), "regular expression"), (("DATA", "--group", "("), "regular expression"), (("DATA", "--steps", "task"), "values"),
     (("--procedural", "--budget", "many"), "--budget"), (("--procedural", "--dims", 1, "--budget", "parmesan"), "parmesan"),
     (("--procedural", "--dims", 1, "--unlearn", "nothing"), "as it is"), (("--procedural", "--seeds", "x"), "--seeds"),
+    (("--procedural", "--seeds=-1"), "from 0 on"),
     (("--procedural", "--report", "/nowhere/at/all.html"), "--report"), (("--procedural", "--methods", "magic"), "magic")])
 def test_refusals(capsys, tmp_path, arguments, word):
     data = make_dataset(tmp_path / "d", train=2, test=1)

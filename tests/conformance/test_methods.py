@@ -2,9 +2,11 @@
 
 import inspect
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from parmesan_engine.errors import FormatError, UnknownNameError
 from parmesan_engine.jobs import StoppedError
@@ -12,7 +14,7 @@ from parmesan_engine.methods import METHODS, Experience, learn_at_once, training
 from parmesan_engine.methods.strategies import STRATEGIES
 from parmesan_engine.registry import recipe_of
 from tests.helpers import SIDES, TASK, VALUES, sample, truth
-from tests.methods.lessons import ENCODER, learn, lesson, query, values
+from tests.methods.lessons import ENCODER, learn, lesson, nodes, query, values
 
 # Keywords; where there are several, each is a case.
 QUICK = {"random_forest": ("trees=10",), "dkvb": ("codebooks=8,pairs=64,steps=100",), "mbpa": ("window=0", "window=4"),
@@ -188,6 +190,20 @@ def test_progress_rises_to_one_at_most(make):
     seen = []
     learn(make(), "one", FIRST, progress=seen.append)
     assert seen == sorted(seen) and all(0 <= fraction <= 1 for fraction in seen)
+
+
+@pytest.mark.parametrize("name", ["knn", "linear"])
+def test_a_feature_that_was_the_same_everywhere_does_not_decide_when_it_changes(name):
+    """Two classes by their first feature; the second is 0 in the lesson and a little more in what is asked."""
+    made = ENCODER.encode(sample())
+    given = nodes([0], classes=(0, 1))
+    flat = [replace(b, keys=np.where(np.arange(b.keys.shape[1]) == 0, b.labels[:, :1], 0).astype(np.float32)) for b in given.batches]
+    method = build(name)
+    learn_at_once(method, replace(given, batches=flat))
+    keys = torch.zeros_like(made.levels[0].keys)
+    keys[::2, 0], keys[1::2, 1:] = 1.0, 0.01
+    answer = method.predict(replace(made, levels=(replace(made.levels[0], keys=keys), *made.levels[1:]))).ravel()
+    assert (answer[::2] == 0).all() and (answer[1::2] == 1).all()
 
 
 @pytest.mark.parametrize("name", FORGETS["exactly"])

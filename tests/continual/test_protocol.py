@@ -152,6 +152,11 @@ def test_a_budget_that_is_none_is_refused(scripted, budget):  # noqa: F811
         run_stream(classes(), ["scripted"], budget=budget)
 
 
+def test_a_run_without_methods_is_refused():
+    with pytest.raises(FormatError, match="name one"):
+        run_stream(classes(), [])
+
+
 def test_equal_bytes_need_parmesan(scripted):  # noqa: F811
     with pytest.raises(FormatError, match="add it"):
         run_stream(classes(), ["scripted"], budget="parmesan")

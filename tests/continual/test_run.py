@@ -64,6 +64,16 @@ def test_a_folder_of_another_run_is_refused(scripted, tmp_path, change):  # noqa
         run_seeds(maker, ["scripted"], out=tmp_path, **change)
 
 
+@pytest.mark.parametrize("damage", [lambda text: b"\xff" + text, lambda text: text.replace(b'"packed": "', b'"packed": "AAAA')])
+def test_a_damaged_file_is_refused_and_stays(scripted, tmp_path, damage):  # noqa: F811
+    run_seeds(make, ["scripted"], out=tmp_path)
+    path = tmp_path / "seed-0.jsonl"
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    with pytest.raises(FormatError, match="another folder"):
+        run_seeds(make, ["scripted"], out=tmp_path)
+    assert path.read_bytes() == damaged
+
+
 @pytest.mark.parametrize("line", ["not json\n", "[]\n", '{"a": 1}\n[1]\n', '{"a": 1}\n{"method": "knn"}\n'])
 def test_a_file_of_something_else_is_refused(scripted, tmp_path, line):  # noqa: F811
     (tmp_path / "seed-0.jsonl").write_text(line)

@@ -71,6 +71,9 @@ def test_procedural_refuses_what_it_does_not_have():
         procedural("weather")
     with pytest.raises(ShapeError):
         procedural("domain", 4)
+    for wrong in ({"samples": None}, {"tests": None}, {"samples": 0}):
+        with pytest.raises(FormatError, match="no end"):
+            procedural(**wrong)
 
 
 def test_a_class_step_labels_its_classes_alone_and_keeps_the_whole_truth_of_tests():
@@ -119,6 +122,8 @@ def test_groups_are_scored_on_their_own_split_or_on_their_last_quarter():
         split_groups(["a_1", "a_2"], ["a_3"])
     with pytest.raises(FormatError, match="24 groups"):
         split_groups([f"{i}_x" for i in range(25)], [f"{i}_y" for i in range(25)])
+    parts, notes = split_groups(["a_1", "b_1", "7"], ["a_2", "b_2", "8"])
+    assert list(parts) == ["a", "b"] and notes == ["Left out, for no group is found in their names: 2 samples, such as 7."]
 
 
 def test_groups_of_one_folder_are_steps_and_a_pattern_can_say_which(tmp_path):
@@ -132,6 +137,21 @@ def test_groups_of_one_folder_are_steps_and_a_pattern_can_say_which(tmp_path):
     assert [s.experience.name for s in domain_steps(folder, group="[ab]$").steps] == ["a", "b"]
     learned, held = learned_and_held(domain_steps(folder, mix=0.5))
     assert not learned & held
+
+
+def test_what_is_held_back_is_not_what_was_learned_where_both_have_the_same_names(tmp_path):
+    names = ["a_1", "a_2", "b_1", "b_2"]
+    folder = written(tmp_path / "numbered", names, list(TASK.classes))
+    written(folder, names[::-1], list(TASK.classes), split="test")  # of the same name are others
+    for stream in (domain_steps(folder), class_steps(folder)):
+        learned, held = ({s.name: s for s in some} for some in ([s for step in stream.steps for s in step.samples],
+                                                                [s for step in stream.steps for s, _ in step.tests]))
+        assert set(learned) == set(held) == {f"{name}.png" for name in names}
+        for seed, name in enumerate(names):
+            assert np.array_equal(learned[f"{name}.png"].array, sample(2, seed).array)
+            assert np.array_equal(held[f"{name}.png"].array, sample(2, 3 - seed).array)
+    with pytest.raises(FormatError, match="train for both"):
+        class_steps(folder, eval_split="train")
 
 
 def test_datasets_are_united_by_the_names_of_their_classes(tmp_path):

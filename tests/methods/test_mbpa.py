@@ -189,3 +189,9 @@ def test_forgetting_takes_the_entries_of_a_step_and_leaves_the_others():
     assert set(np.unique(method.predict(query(method)))) <= {0, 1}
     method.forget("one")
     assert (method.predict(query(method)) == -1).all() and method.predict(query(method)).shape == SIDES[2]
+
+
+def test_a_window_larger_than_the_sample_is_the_whole_sample():
+    side = max(SIDES[2])
+    huge, whole = (learn(Mbpa(window=window), "one", (0,)) for window in (10**12, side))
+    assert np.array_equal(huge.predict(query(huge)), whole.predict(query(whole)))
