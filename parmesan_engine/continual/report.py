@@ -96,11 +96,15 @@ def _numbers(outcome: Outcome) -> str:
     table = rows(outcome)
     if not table:
         return "<p>No method has gone through all steps yet.</p>"
+    notes = {row["method"]: row.pop("note") for row in table}  # long, and of few: a column of them would make every row tall
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in table[0])
     lines = "".join(f"<tr{' class=ours' if figures.ours(row['method']) else ''}>"
                     + "".join(f"<td>{html.escape(_cell(name, value))}</td>" for name, value in row.items()) + "</tr>" for row in table)
-    return (f'<div class="wide"><table class="numbers"><tr>{heads}</tr>{lines}</table></div><p>Average: mean score on all steps after the '
-            "last. Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there "
+    said = "".join(f"<li><b>{html.escape(method)}</b>: {html.escape(note)}</li>" for method, note in notes.items() if note)
+    told = f"<details><summary>What methods say of themselves, first seed</summary><ul>{said}</ul></details>" if said else ""
+    return (f'<div class="wide"><table class="numbers"><tr>{heads}</tr>{lines}</table></div>{told}'
+            "<p>Average: mean score on all steps after the last. "
+            "Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there "
             "ever was minus the last. ×: how many times longer than PARMESAN it takes to absorb a step.</p>")
 
 
@@ -108,10 +112,10 @@ def _cell(name: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if "bytes" in name:
-        return f"{value / 1e6:,.2f} MB"
-    if "×" in name:
+        return f"{value / 1e6:,.2f} MB" if value >= 1e5 else f"{value / 1e3:,.1f} kB"
+    if "×" in name or name.endswith((", s", ", ms")):
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-    return f"{value:.3g}" if name.endswith((", s", ", ms")) else f"{value:.3f}"
+    return f"{value:.3f}"
 
 
 def _figure(text: str, figure: go.Figure) -> str:
