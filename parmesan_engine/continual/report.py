@@ -22,8 +22,8 @@ STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #17202a; max-width: 1500px; margin: 0 auto; padding: 16px 24px; }
 h1 { font-size: 1.5rem; margin: 0 0 4px; } h2 { font-size: 1.15rem; margin: 28px 0 2px; } p { margin: 4px 0 8px; }
 .numbers { border-collapse: collapse; font-variant-numeric: tabular-nums; } .wide { overflow-x: auto; }
-.numbers td { white-space: nowrap; } .numbers td:last-child { white-space: normal; }
-.numbers th, .numbers td { text-align: right; vertical-align: top; padding: 3px 10px; border-bottom: 1px solid #d6dbe1; }
+.numbers td { white-space: nowrap; }
+.numbers th, .numbers td { text-align: right; vertical-align: top; padding: 3px 6px; border-bottom: 1px solid #d6dbe1; }
 .numbers th:first-child, .numbers td:first-child { text-align: left; } .numbers tr.ours { font-weight: 700; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(600px, 1fr)); gap: 8px 24px; } details { margin: 6px 0; }
 """
@@ -97,7 +97,9 @@ def _numbers(outcome: Outcome) -> str:
     if not table:
         return "<p>No method has gone through all steps yet.</p>"
     notes = {row["method"]: row.pop("note") for row in table}  # long, and of few: a column of them would make every row tall
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in table[0])
+    heads = "".join(f"<th>{html.escape('×' + name.partition(',')[2] if name.startswith('×') else name)}</th>" for name in table[0])
+    soonest = next((name[2:] for name in table[0] if name.startswith("×")), "")
+    times = f" ×: how many times longer than {html.escape(soonest)} it takes to absorb a step." if soonest else ""
     lines = "".join(f"<tr{' class=ours' if figures.ours(row['method']) else ''}>"
                     + "".join(f"<td>{html.escape(_cell(name, value))}</td>" for name, value in row.items()) + "</tr>" for row in table)
     said = "".join(f"<li><b>{html.escape(method)}</b>: {html.escape(note)}</li>" for method, note in notes.items() if note)
@@ -105,7 +107,7 @@ def _numbers(outcome: Outcome) -> str:
     return (f'<div class="wide"><table class="numbers"><tr>{heads}</tr>{lines}</table></div>{told}'
             "<p>Average: mean score on all steps after the last. "
             "Score: mean IoU, or 1 − RMSE / standard deviation of the truth, never below 0. Forgetting: the best score there "
-            "ever was minus the last. ×: how many times longer than PARMESAN it takes to absorb a step.</p>")
+            f"ever was minus the last.{times}</p>")
 
 
 def _cell(name: str, value: Any) -> str:
