@@ -34,7 +34,7 @@ def page() -> None:
     if run is not None and run.outcome is not None:
         _results(run, busy=job is not None and job.active)
     elif job is None:
-        st.caption("Run works without any data of yours; what is chosen is through in less than a minute.")
+        st.caption("Run works without any data of yours; what is chosen is through in a minute or two.")
 
 
 def _key() -> str:

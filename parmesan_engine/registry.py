@@ -17,7 +17,7 @@ from parmesan_engine.errors import FormatError, LimitError, UnknownNameError
 class Registry:
     """A set of named classes of one kind, for example all encoders.
 
-    A class may have `limits`, {keyword: (least, most)}: what a person may write is bounded before anything of that size is made.
+    A class may have `limits`, {keyword: (least, most)} or {keyword: names}: what a person may write is bounded before anything is made.
 
     >>> things = Registry("thing")
     >>> @things.register("box")
@@ -113,8 +113,13 @@ class Registry:
             raise UnknownNameError(f"keywords of {name} ({', '.join(known)})", ", ".join(unknown), "remove them")
 
     def _check_limits(self, cls: type, keywords: dict[str, Any]) -> None:
-        for keyword, (least, most) in getattr(cls, "limits", {}).items():
-            value = keywords.get(keyword, least)
+        for keyword, allowed in getattr(cls, "limits", {}).items():
+            value = keywords.get(keyword, allowed[0])
+            if isinstance(allowed[0], str):
+                if value not in allowed:
+                    raise UnknownNameError(f"{keyword} of {cls.registered_name}: {', '.join(allowed)}", repr(value), "check the spelling")
+                continue
+            least, most = allowed
             if not least <= value <= most:  # nor is NaN
                 raise LimitError(f"{keyword} of {cls.registered_name} from {least:,} to {most:,}", f"{value}", "choose another")
 

@@ -67,9 +67,8 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         outcome = run_seeds(make, methods, encoder=ENCODERS.parse(asked.encoder), seeds=seeds, budget=_budget(asked.budget),
                             unlearn=asked.unlearn, out=asked.out, progress=_progress(methods, len(seeds)))
     except KeyboardInterrupt:
-        if not asked.out:
-            raise
-        raise FormatError("a run to its end", "an interrupt", f"the same command goes on from {asked.out}") from None
+        hint = f"the same command goes on from {asked.out}" if asked.out else "nothing was kept; with --out FOLDER it goes on from there"
+        raise FormatError("a run to its end", "an interrupt", hint) from None
     if asked.report:
         importlib.import_module("parmesan_engine.continual.report").write_report(outcome, asked.report)  # plotly: for this alone
     return {"methods": outcome.summary(), "stream": outcome.stream, "run": outcome.run, "seconds": time.perf_counter() - start,

@@ -56,14 +56,19 @@ def ours(method: str) -> bool:
 
 
 def styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return {method: color, dash, symbol, width}: one colour for each registered name, one dash and marker for each of its variants."""
-    kinds = sorted(dict.fromkeys(method.partition(":")[0] for method in methods), key=lambda kind: kind != OURS)
+    """Return {method: color, dash, symbol, width}: one colour for each registered name, one dash and marker for each of its variants.
+
+    A method has its colour whatever else is drawn, so that it keeps it from figure to figure.
+    """
+    named = dict.fromkeys([*METHODS.names(), *(method.partition(":")[0] for method in methods)])
+    kinds = sorted(named, key=lambda kind: kind != OURS)
     found, variants = {}, dict.fromkeys(kinds, 0)
     for method in methods:
         kind = method.partition(":")[0]
         at, variant = kinds.index(kind), variants[kind]
         variants[kind] += 1
-        found[method] = {"color": COLORS[at] if at < len(COLORS) else REST, "dash": DASHES[variant % len(DASHES)],
+        round_ = variant + max(0, at - len(COLORS)) // len(SYMBOLS)  # those without a colour of their own differ at least by this
+        found[method] = {"color": COLORS[at] if at < len(COLORS) else REST, "dash": DASHES[round_ % len(DASHES)],
                          "symbol": SYMBOLS[(at + variant) % len(SYMBOLS)], "width": 4 if ours(method) else 1.8}
     return found
 

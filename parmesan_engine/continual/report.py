@@ -62,8 +62,9 @@ def rows(outcome: Outcome) -> list[dict[str, Any]]:
     for method, row in sorted(summary.items(), key=lambda pair: -(pair[1]["average"] or 0.0)):
         times = {key: f"× {figures.label(soonest)}{words}" for key, words in ENCODED.items()} if soonest else {}
         factors = {name: row[key] / max(summary[soonest][key], 1e-9) for key, name in times.items()}
-        table.append({"method": figures.label(method), "average": row["average"], "± seeds": row["average_std"],
-                      "forgetting": row["forgetting"], "backward transfer": row["backward_transfer"],
+        table.append({"method": figures.label(method), "average": row["average"],
+                      "± seeds": row["average_std"] if row["seeds"] > 1 else None, "forgetting": row["forgetting"],
+                      "backward transfer": row["backward_transfer"],
                       "forward transfer": row["forward_transfer"], "absorb, s": row["absorb_seconds"],
                       "with encoding, s": row["absorb_seconds_with_encoding"], **factors, "bytes": row["bytes"],
                       "query, ms": row["query_ms"], "peak, bytes": row["peak_bytes"], "note": row["note"]})

@@ -46,11 +46,15 @@ class Ledger:
         if not whole:
             path.write_text(json.dumps(about) + "\n", encoding="utf-8")
             return
-        try:
-            known = json.loads(whole[0])
-            self.records = [record_of(json.loads(line)) for line in whole[1:]]
-        except (ValueError, TypeError, KeyError, zlib.error) as error:
-            raise FormatError(f"records of a run in {path}", f"{type(error).__name__}: {error}", "give another folder") from error
+        for number, line in enumerate(whole, 1):
+            try:
+                if number == 1:
+                    known = json.loads(line)
+                else:
+                    self.records.append(record_of(json.loads(line)))
+            except (ValueError, TypeError, KeyError, zlib.error) as error:
+                raise FormatError(f"a record in line {number} of {path}", "something else", "cut the file before that line to go on "
+                                  "from there, or give another folder") from error
         if known != about:
             differ = ", ".join(name for name in about if not isinstance(known, dict) or known.get(name) != about[name])
             raise FormatError(f"a folder of the same run; {path.name} has another {differ}", str(path.parent), "give another folder")

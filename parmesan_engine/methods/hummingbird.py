@@ -37,7 +37,7 @@ class Hummingbird(Kept):
     k: neighbours; tau: temperature, in units of cosine; per_sample: nodes kept of a sample of a lesson, 0 for all; seed: of their choice.
     """
 
-    limits: ClassVar = {"k": (1, 256), "tau": (1e-4, 1e4), "per_sample": (0, 2**31), "seed": (0, 2**31)}
+    limits: ClassVar = {"k": (1, 256), "tau": (1e-9, 1e4), "per_sample": (0, 2**31), "seed": (0, 2**31)}
 
     def __init__(self, *, k: int = 30, tau: float = 0.02, per_sample: int = 0, seed: int = 0) -> None:
         self.k = k

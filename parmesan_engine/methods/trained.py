@@ -28,7 +28,7 @@ class Trained(Method):
     rate: ClassVar[float]  # of learning
     varied: ClassVar[bool]  # whether what it sees are pictures, of which brighter and darker ones may be made
 
-    limits: ClassVar = {"budget": (0, 2**40), "seed": (0, 2**31), "minutes": (0, 24 * 60)}
+    limits: ClassVar = {"strategy": tuple(STRATEGIES.names()), "budget": (0, 2**40), "seed": (0, 2**31), "minutes": (0, 24 * 60)}
 
     def __init__(self, *, strategy: str = "finetune", strength: float = 1.0, budget: int = 0, seed: int = 0, minutes: float = 30.0,
                  device: str = "cpu") -> None:

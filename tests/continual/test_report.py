@@ -57,6 +57,7 @@ def test_no_two_lines_look_alike_and_colour_is_not_the_only_difference():
     assert [method for method in MANY if looks[method]["width"] > 2] == ["parmesan"]
     of_one_kind = [looks[method] for method in MANY if method.startswith("unet")]
     assert len({look["dash"] for look in of_one_kind}) == len({look["symbol"] for look in of_one_kind}) == len(of_one_kind)
+    assert figures.styles(["knn", "linear"])["knn"]["color"] == looks["knn"]["color"]  # whatever else is drawn
 
 
 @pytest.mark.parametrize("values", [[0.5, 0.5, 0.5], [0.0, 0.99, 1.0], list(np.linspace(0.4, 0.5, 9))])
