@@ -30,6 +30,7 @@ def control() -> float:
 def draw(delta: float) -> None:
     scene = novelty.scene()
     pixels = render.to_rgb(scene.sample)
+    keys(scene.task, ("back in use, because what had made it superfluous is gone", f"rgb{BACK}"))
     for column, title, state in zip(st.columns(3, gap="small"), TITLES, novelty.story(delta), strict=True):
         with column:
             st.markdown(f"**{title}**: {int(state.used.sum())} of {len(state.used)} in use, {percent(state.right)} right")
@@ -40,7 +41,6 @@ def draw(delta: float) -> None:
                 else:
                     dot(shown, at, scene.truth.shape, 2, DARK, DARK)
             st.image(shown, width="stretch")
-    keys(scene.task, ("back in use, because what had made it superfluous is gone", f"rgb{BACK}"))
 
 
 def now(delta: float) -> str:

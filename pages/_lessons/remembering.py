@@ -44,8 +44,8 @@ def draw(count: int) -> None:
     with trace:
         with st.container(key="heartbeat-box"):  # as high as the screen allows
             st.plotly_chart(_figure(count), config=PLAIN, key="heartbeat", height="stretch")
-        keys(strokes.scene().task)
     with table:
+        keys(strokes.scene().task)
         st.image(_table(count), width="stretch")
         answer = strokes.after(count)
         took = f"; the last stroke took {1000 * answer.seconds:.1f} ms to learn" if count else ""
