@@ -41,9 +41,8 @@ def control() -> int:
 
 def draw(count: int) -> None:
     trace, table = st.columns([4, 1], gap="medium")
-    with trace:
-        with st.container(key="heartbeat-box"):  # as high as the screen allows
-            st.plotly_chart(_figure(count), config=PLAIN, key="heartbeat", height="stretch")
+    with trace, st.container(key="heartbeat-box"):  # as high as the screen allows
+        st.plotly_chart(_figure(count), config=PLAIN, key="heartbeat", height="stretch")
     with table:
         keys(strokes.scene().task)
         st.image(_table(count), width="stretch")
