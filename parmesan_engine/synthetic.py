@@ -4,8 +4,7 @@ Everything follows from the seed. The pictures are meant to be plausible and not
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
-from scipy.spatial import cKDTree
+import scipy  # its parts load when they are used: that of images takes half a second
 
 from parmesan_engine.errors import ShapeError
 from parmesan_engine.types import Sample, TaskSpec
@@ -54,7 +53,7 @@ def make_2d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     density = np.clip(haematoxylin, 0, None)[None] * np.array([0.65, 0.70, 0.29])[:, None, None]
     density = density + np.clip(eosin, 0, None)[None] * np.array([0.07, 0.80, 0.36])[:, None, None]
     light = 0.97 - 0.12 * ((rows / 384 - 0.45) ** 2 + (columns / 384 - 0.6) ** 2) + 0.015 * _noise(rng, _SIZE_2D, 60)
-    picture = gaussian_filter(light * np.exp(-1.25 * density), (0, 0.6, 0.6)) + rng.normal(0, 0.014, (3, *_SIZE_2D))
+    picture = scipy.ndimage.gaussian_filter(light * np.exp(-1.25 * density), (0, 0.6, 0.6)) + rng.normal(0, 0.014, (3, *_SIZE_2D))
     labels = np.where(nuclei, 2, np.where(glass, 0, 1)).astype(np.int16)
     array = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
     return Sample(array, f"tissue-{seed}", (0.5, 0.5), "\u00b5m"), labels
@@ -62,7 +61,7 @@ def make_2d(seed: int = 0) -> tuple[Sample, np.ndarray]:
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float | tuple[float, ...]) -> np.ndarray:
     """Return smooth noise of mean 0, deviation 1, with blobs of about `scale` pixels."""
-    field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), scale, mode="wrap")
+    field = scipy.ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), scale, mode="wrap")
     return (field - field.mean()) / field.std()
 
 
@@ -91,7 +90,7 @@ def _fibres(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray) -> 
     stripes = _noise(rng, _SIZE_2D, (1.6, 18))
     angle = rng.uniform(0, np.pi)
     u, v = _turned(rows, columns, angle)
-    return np.tanh(map_coordinates(stripes, [u, v], order=1, mode="grid-wrap"))
+    return np.tanh(scipy.ndimage.map_coordinates(stripes, [u, v], order=1, mode="grid-wrap"))
 
 
 def _nuclei(rng: np.random.Generator, glass_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +101,7 @@ def _nuclei(rng: np.random.Generator, glass_depth: np.ndarray) -> tuple[np.ndarr
     chosen = (depth < -9) & (rng.uniform(size=len(depth)) < 0.12 + 0.88 * lining)
     centres, lining = candidates[chosen], lining[chosen]
     kept: list[int] = []
-    near = cKDTree(centres).query_ball_point(centres, 14.0)
+    near = scipy.spatial.cKDTree(centres).query_ball_point(centres, 14.0)
     taken = np.zeros(len(centres), bool)
     for i, others in enumerate(near):
         if not taken[others].any():
@@ -163,7 +162,7 @@ def make_3d(seed: int = 0) -> tuple[Sample, np.ndarray]:
     scan = np.where(first > 0, 108 + 7 * _noise(rng, _SIZE_3D, fine), scan)
     scan = np.where(second > 0, 138 + 10 * _noise(rng, _SIZE_3D, fine), scan)
     scan = np.where(vessels, 205 + 10 * _noise(rng, _SIZE_3D, 3), scan)
-    scan = gaussian_filter(scan, tuple(0.7 / s for s in _SPACING_3D))
+    scan = scipy.ndimage.gaussian_filter(scan, tuple(0.7 / s for s in _SPACING_3D))
     scan = scan * (1 + 0.07 * _noise(rng, _SIZE_3D, (6, 14, 14))) + rng.normal(0, 13, _SIZE_3D)
     labels = np.where(vessels, 2, organs).astype(np.int16)
     affine = np.diag([*_SPACING_3D[::-1], 1.0])
@@ -186,10 +185,10 @@ def _vessels(rng: np.random.Generator, place: np.ndarray, centre: np.ndarray) ->
     radii.append(np.full(90, 3.0))
     for start in rng.choice(np.arange(8, 84), 9, replace=False):
         direction = np.array([rng.uniform(-0.5, 0.5), rng.uniform(-1, 1), rng.choice([-1.0, 1.0])])
-        steps = direction / np.linalg.norm(direction) + gaussian_filter1d(rng.normal(0, 1.6, (30, 3)), 4, axis=0)
+        steps = direction / np.linalg.norm(direction) + scipy.ndimage.gaussian_filter1d(rng.normal(0, 1.6, (30, 3)), 4, axis=0)
         points.append(trunk[start] + np.cumsum(steps, 0))
         radii.append(np.linspace(2.3, 1.2, 30))
-    distance, nearest = cKDTree(np.concatenate(points)).query(place.reshape(3, -1).T)
+    distance, nearest = scipy.spatial.cKDTree(np.concatenate(points)).query(place.reshape(3, -1).T)
     return (distance < np.concatenate(radii)[nearest]).reshape(_SIZE_3D)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy  # its parts load when they are used: that of images takes half a second
 
 from parmesan_engine.continual.steps import KINDS, OVERLAPPED, Pair, Step, Stream, class_steps_of, one_step
 from parmesan_engine.errors import FormatError, ShapeError, UnknownNameError
@@ -71,7 +71,7 @@ DOMAINS: dict[str, Domain] = {
 
 
 def _tasks(task: TaskSpec, learned: list[Pair], held: list[Pair], per_class: int | None, seed: int) -> tuple[Step, ...]:
-    values = [[(sample, gaussian_filter((labels == len(task.classes) - 1).astype(np.float32), SMOOTH * max(labels.shape)))
+    values = [[(sample, scipy.ndimage.gaussian_filter((labels == len(task.classes) - 1).astype(np.float32), SMOOTH * max(labels.shape)))
                for sample, labels in pairs] for pairs in (learned, held)]
     return (one_step("segmentation", task, learned, held, per_class, seed),
             one_step("regression", TaskSpec("regression", display_range=(0.0, 1.0)), *values, per_class, seed))

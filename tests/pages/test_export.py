@@ -86,7 +86,7 @@ def test_the_newest_few_are_kept(tmp_path):
 
 
 def test_a_new_project_says_what_to_do_first(at, picture):
-    name = _state.shelf().create("nothing-yet", picture[1].task)
+    name = _state.shelf().create("nothing-to-export", picture[1].task)
     at.run()
     choose(at, name)
     at = at.run().switch_page("export.py").run()
