@@ -22,14 +22,16 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
     whole = {name for name in named if name and not (_of(entries, name) & stored & ~going).any()}
     by_seq = {record.seq: record for record in records}
     origins = {record.seq: done_again(record, by_seq) for record in records}
-    gestures = {seq: origin.seq for seq, origin in origins.items() if origin.gesture in whole}
-    if not gestures:
+    if not any(origin.gesture in whole for origin in origins.values()):
         return np.empty(0, np.int64)
     last = np.full(entries.rows, -1, np.int64)
-    for seq, change in manifest.changes_after(min(gestures) - 1):
+    for seq, change in manifest.changes_after(0):
         last[change.removed] = seq
+    forgotten = _forgotten(entries, stored, last, [record.seq for record in records if record.verb == "remove"])
+    codes = np.unique(np.repeat(table["gesture"], table["count"])[forgotten])
+    links = whole | {entries.names[int(code)] for code in codes}  # what was forgotten before lies between others, and stays away itself
+    gestures = {seq: origin.seq for seq, origin in origins.items() if origin.gesture and origin.gesture in links}
     gone = ~stored & ~entries.purged[: entries.rows] & np.isin(last, list(gestures))
-    gone &= ~_forgotten(entries, stored, last, [record.seq for record in records if record.verb == "remove"])
     if not gone.any():
         return np.empty(0, np.int64)
     places, made_by = _places(entries), np.repeat(table["seq"], table["count"])
@@ -41,7 +43,7 @@ def displaced_by(manifest: Manifest, records: list[VersionRecord], entries: Entr
         covered = places[stored & ~going & (on | (made_by > seq))]  # painting passes over what is switched off at the time
         erased = ~np.isin(at, places[mine]) & ~np.isin(at, covered)
         returning[candidates] = lifted | erased
-    return np.flatnonzero(returning & ~going)
+    return np.flatnonzero(returning & ~going & ~forgotten)
 
 
 def _forgotten(entries: Entries, stored: np.ndarray, last: np.ndarray, removals: list[int]) -> np.ndarray:

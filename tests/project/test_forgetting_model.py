@@ -53,3 +53,16 @@ def test_forgotten_strokes_were_never_drawn(steps, novelty):
                 if stroke is not None:
                     never.annotate(where, [stroke])
             assert project.version == never.version and len(project) == len(never) and project.verify() == []
+
+
+def test_what_lies_under_two_strokes_returns_though_the_middle_one_was_forgotten_first(tmp_path):
+    """Regression: found by the test above. The first stroke stayed away where all three lie."""
+    drawn = [Stroke("brush", ((0.5, 0.5), (reach + 0.5, 0.5)), radius=1.0, label=0) for reach in (0, 1, 0)]
+    with Project.create(tmp_path / "p", name="p", task=TASK, encoder="tiny") as project:
+        where = project.add_sample(sample(2, 0, shape=SHAPE)).id
+        for number, stroke in enumerate(drawn):
+            project.annotate(where, [stroke], gesture_id=str(number))
+        for number in (1, 2):
+            project.forget(gesture=str(number), purge=False)
+            drawn[number] = None
+            assert np.array_equal(project.painted(where), canvas_of(drawn))
