@@ -11,18 +11,15 @@ import hashlib
 import json
 import shutil
 import time
-import uuid
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from parmesan_engine.errors import FormatError, StoreError, VersionError
+from parmesan_engine.errors import FormatError, VersionError
 from parmesan_engine.io.files import sync_folder, write_beside
 from parmesan_engine.io.unpacking import unpack
 from parmesan_engine.memory.copying import copy_at
-from parmesan_engine.project.branching import copied
+from parmesan_engine.project.branching import copied, staged
 from parmesan_engine.project.project import Project
 
 FORMAT = 1
@@ -41,7 +38,7 @@ def backup(project: Project, out: str | Path) -> dict[str, Any]:
         raise FormatError("a file that ends in .zip", str(out), "choose another name")
     if out.resolve().is_relative_to(project.path.resolve()):
         raise FormatError("a place outside of the project", str(out), "unlearning would not reach a backup in it; choose another folder")
-    with _beside(out) as stage:
+    with staged(out) as stage:
         folder = stage / "project"
         _copy(project, folder)
         with Project.open(folder) as copy:
@@ -61,7 +58,7 @@ def restore(file: str | Path, folder: str | Path) -> dict[str, Any]:
         raise FormatError("a new folder", f"{folder}, which is there already", "choose another name")
     if not file.is_file():
         raise FormatError("a backup", f"{file}, which is not there", "check the path")
-    with _beside(folder) as stage:
+    with staged(folder) as stage:
         beside = stage / "project"
         beside.mkdir()
         unpack(file, beside, max_bytes=shutil.disk_usage(stage).free)
@@ -79,21 +76,6 @@ def restore(file: str | Path, folder: str | Path) -> dict[str, Any]:
         beside.rename(folder)
         sync_folder(folder.parent)
     return {"project": str(folder), "version": version, "time": note["time"], "files": len(found), "problems": problems}
-
-
-@contextmanager
-def _beside(place: Path) -> Iterator[Path]:
-    """Yield a nameless folder beside a place, deleted at the end. Raises StoreError for what the file system says."""
-    stage = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        stage.mkdir(parents=True)
-        yield stage
-    except StoreError:
-        raise
-    except OSError as error:
-        raise StoreError("room and permission to write", str(error), "free space or choose another folder") from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _copy(project: Project, folder: Path) -> None:

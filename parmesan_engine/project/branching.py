@@ -31,8 +31,8 @@ def branch(project, version: str | int, folder: str | Path, *, name: str = "") -
     """
     if project.memory is None:
         raise EmptyMemoryError("a project with a version", "an empty project", "import a sample first")
-    with copied(project, Path(folder), name=name or Path(folder).name) as beside:
-        copy_at(project.memory.path, version, beside / "memory")
+    with copied(project, Path(folder), name=name or Path(folder).name) as stage:
+        copy_at(project.memory.path, version, stage / "memory")
     return Path(folder)
 
 
@@ -45,21 +45,28 @@ def copied(project, folder: Path, **description: Any) -> Iterator[Path]:
     """
     if folder.exists():
         raise FormatError("a new folder", f"{folder}, which is there already", "choose another name")
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
+    with staged(folder) as stage:
+        yield stage
         for item in project.path.iterdir():
             if item.name not in OWN:
-                _copy(item, beside / item.name)
-        write_description(beside, {**read_description(project.path), **description})
-        beside.rename(folder)
+                _copy(item, stage / item.name)
+        write_description(stage, {**read_description(project.path), **description})
+        stage.rename(folder)
+
+
+@contextmanager
+def staged(place: Path) -> Iterator[Path]:
+    """Yield a nameless folder beside a place; what is left of it in the end is deleted. Raises StoreError for what the file system says."""
+    stage = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        stage.mkdir(parents=True)
+        yield stage
     except StoreError:
         raise
     except OSError as error:
         raise StoreError("room and permission to write a copy", str(error), "free space or choose another folder") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:
