@@ -10,8 +10,7 @@ from parmesan_engine.continual.outcome import Outcome, StepRecord
 from parmesan_engine.continual.procedural import NAMES, procedural
 from parmesan_engine.continual.protocol import EQUAL, run_stream
 from parmesan_engine.continual.steps import Stream
-from parmesan_engine.continual.streams import class_steps, domain_steps, task_steps
-from parmesan_engine.errors import FormatError
+from parmesan_engine.continual.streams import folder_steps
 from parmesan_engine.jobs import Job
 from parmesan_engine.methods import METHODS
 from parmesan_engine.methods.strategies import STRATEGIES
@@ -52,14 +51,8 @@ class Wanted:
         common = {"samples": self.samples, "tests": self.tests, "per_class": self.per_class, "seed": seed}
         if not self.folders:
             return procedural(self.kind, self.dims, **common)
-        common |= {"size": self.size, "slices": self.slices}
-        if self.kind == "domain":
-            return domain_steps(self.folders, group=self.group, **common)
-        if self.kind == "task":
-            return task_steps(self.folders, **common)
-        if len(self.folders) > 1:
-            raise FormatError("one folder for steps of classes", f"{len(self.folders)}", "leave out the others, or choose domain steps")
-        return class_steps(self.folders[0], per_step=self.per_step, **common)
+        own = {"domain": {"group": self.group}, "class": {"per_step": self.per_step}, "task": {}}[self.kind]
+        return folder_steps(self.kind, self.folders, size=self.size, slices=self.slices, **common, **own)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from parmesan_engine.continual.procedural import MAKERS, procedural
 from parmesan_engine.continual.protocol import EQUAL
 from parmesan_engine.continual.run import run_seeds
 from parmesan_engine.continual.steps import KINDS, Stream
-from parmesan_engine.continual.streams import class_steps, domain_steps, task_steps
+from parmesan_engine.continual.streams import folder_steps
 from parmesan_engine.encoders import ENCODERS
 from parmesan_engine.errors import FormatError
 from parmesan_engine.methods import METHODS
@@ -110,11 +110,7 @@ def _maker(asked: argparse.Namespace) -> Callable[[int], Stream]:
         dims = given.pop("dims", 2)
         return lambda seed: procedural(asked.steps, dims, seed=seed, **given)
     given.setdefault("size", SIZE)
-    if asked.steps == "class":
-        if len(asked.data) > 1:
-            raise FormatError("one dataset for --steps class", f"{len(asked.data)}", "leave out the others, or choose domain steps")
-        return lambda seed: class_steps(asked.data[0], seed=seed, **given)
-    return lambda seed: {"domain": domain_steps, "task": task_steps}[asked.steps](asked.data, seed=seed, **given)
+    return lambda seed: folder_steps(asked.steps, asked.data, seed=seed, **given)
 
 
 def _budget(text: str | None) -> int | str | None:

@@ -75,6 +75,15 @@ def task_steps(folders: Folders, *, per_class: int | None = 30, seed: int = 0, *
     return _stream(_name(datasets), "task", steps, notes)
 
 
+def folder_steps(kind: str, folders: Sequence[str | Path], **chosen: Any) -> Stream:
+    """Return the domain, class or task steps of folders. chosen: what the maker of that kind takes. Raises FormatError."""
+    if kind == "class":
+        if len(folders) > 1:
+            raise FormatError("one dataset for steps of classes", f"{len(folders)}", "leave out the others, or choose domain steps")
+        return class_steps(folders[0], **chosen)
+    return {"domain": domain_steps, "task": task_steps}[kind](folders, **chosen)
+
+
 def thirds(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return int16 ids of the intervals between edges, -1 where there is no value.
 
